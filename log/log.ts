@@ -1,0 +1,117 @@
+import type { Closable } from '../core/service.ts';
+import type { Change } from '../schemas/change.ts';
+import type { Kind } from '../schemas/kinds.ts';
+
+/**
+ * The log: what everything else in Changeover needs of Kafka, and no more. No type of a Kafka client leaves this
+ * folder. There are two implementations, Kafka and in memory; test/contract/log.ts holds both to these promises.
+ */
+export interface Log extends Closable {
+  /**
+   * Creates the topics that are missing and checks those that are there. Throws `mismatch` when a topic has another
+   * partition count than configured, because then equal keys are no longer in one partition. Repeating it is harmless.
+   */
+  prepare(): Promise<void>;
+  /** Throws `mismatch` when the topics are not there; call `prepare` first. */
+  publisher(): Promise<Publisher>;
+  subscribe(options: SubscribeOptions): Promise<Subscription>;
+  /** Where each partition of these kinds begins and ends, and how far a consumer group has committed. */
+  positions(kinds: readonly Kind[], group?: string): Promise<readonly PartitionPosition[]>;
+  readonly control: ControlTopic;
+}
+
+/**
+ * Writes changes. `publish` resolves when every one of them is on all in-sync replicas, and rejects when one could not
+ * be written; then any of them may have been, and publishing all again is safe. Two calls for one key arrive in the
+ * order of the calls, also when the first has not resolved yet. A change that is larger than the broker takes is
+ * refused with `change-rejected` before anything of the call is sent. Calls wait when too much is under way.
+ * `close` waits for what is under way.
+ */
+export interface Publisher extends Closable {
+  publish(changes: readonly Change[]): Promise<void>;
+}
+
+/** A record as it came from the log, not yet decoded. */
+export interface LogRecord {
+  readonly kind: Kind;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string;
+  /** Null for a record without a value, which no publisher of ours writes. */
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970, as the broker has it. */
+  readonly timestampMs: number;
+}
+
+export interface SubscribeOptions {
+  readonly group: string;
+  readonly kinds: readonly Kind[];
+  /** Upper bound on the records of one batch. */
+  readonly maxBatchRecords?: number;
+  /** Upper bound on the bytes that are held but not yet delivered, over all partitions. */
+  readonly maxBufferedBytes?: number;
+}
+
+/**
+ * Records delivered together, from any of the subscription's partitions: in offset order within each partition, so in
+ * publishing order for each key.
+ */
+export interface RecordBatch {
+  readonly records: readonly LogRecord[];
+  /** Counts the assignments of partitions; a batch of an older one may hold partitions that another member owns now. */
+  readonly generation: number;
+}
+
+/**
+ * One member of a consumer group. A new group starts at the beginning of each partition.
+ *
+ * `batches` delivers every record at least once, never two batches out of order; it may be iterated once. What has been
+ * delivered is held in bounded memory: when the reader is slow, fetching waits, and the membership is kept alive
+ * meanwhile. It ends when the signal is aborted, and throws when the log cannot be read any more.
+ *
+ * Nothing is committed but by `commit`, which says that everything in that batch and before it has been dealt with. A
+ * commit for an older generation than the current one is dropped: those records will be delivered again, here or
+ * elsewhere. `isCurrent` says whether a batch may still be applied by this member.
+ */
+export interface Subscription extends Closable {
+  batches(signal: AbortSignal): AsyncIterable<RecordBatch>;
+  isCurrent(batch: RecordBatch): boolean;
+  commit(batch: RecordBatch): Promise<void>;
+}
+
+/** Offsets of one partition. */
+export interface PartitionPosition {
+  readonly kind: Kind;
+  readonly partition: number;
+  /** The first offset that is still there. */
+  readonly start: number;
+  /** The offset that the next record will get. */
+  readonly end: number;
+  /** The offset that the group will read next; null when it has never committed, or no group was named. */
+  readonly committed: number | null;
+}
+
+/** Records that a group has yet to commit. */
+export function lagOf(position: PartitionPosition): number {
+  return position.end - Math.max(position.committed ?? position.start, position.start);
+}
+
+/** One fact about the migration; `body` is what was written, parsed. */
+export interface ControlRecord {
+  readonly subject: string;
+  readonly body: unknown;
+  readonly writer: string;
+  /** Microseconds since 1970. */
+  readonly writtenAt: number;
+}
+
+/**
+ * The compacted topic of facts about the migration itself. The newest record of a subject is the fact.
+ * Writes of one process keep their order and are durable when they resolve.
+ */
+export interface ControlTopic {
+  write(subject: string, body: unknown): Promise<void>;
+  /** Every fact whose subject starts with `prefix`, as of a moment after the call. */
+  read(prefix: string): Promise<ReadonlyMap<string, ControlRecord>>;
+}

@@ -1,0 +1,135 @@
+import { textFault } from '../core/text.ts';
+import type { Entity, EntityOf, Scalars } from './change.ts';
+import type { Kind } from './kinds.ts';
+
+/**
+ * What an entity must be so that every store can hold it unharmed. Sources and the ingest ask before anything enters
+ * the log, so that no store has to refuse later what another has already taken.
+ */
+
+/** Bytes of UTF-8 in one part of a key: two of them fit in one entry of a Postgres B-tree (2,704 bytes). */
+export const MAX_KEY_PART_BYTES = 1_024;
+
+/** A relationship's type becomes part of a query's text, so it is a plain name: letters, digits and underscores. */
+const TYPE_NAME = /^[\p{L}_][\p{L}\p{N}_]{0,99}$/u;
+
+type Check = string | undefined;
+
+function keyPart(name: string, value: unknown): Check {
+  if (typeof value !== 'string') return `${name} is not a string`;
+  if (value === '') return `${name} is empty`;
+  if (Buffer.byteLength(value) > MAX_KEY_PART_BYTES)
+    return `${name} is longer than ${MAX_KEY_PART_BYTES} bytes`;
+  return text(name, value);
+}
+
+function text(name: string, value: unknown): Check {
+  if (typeof value !== 'string') return `${name} is not a string`;
+  const fault = textFault(value);
+  return fault === undefined ? undefined : `${name} ${fault}`;
+}
+
+function integer(name: string, value: unknown): Check {
+  return Number.isSafeInteger(value) && !Object.is(value, -0) ? undefined : `${name} is not a whole number`;
+}
+
+function double(name: string, value: unknown): Check {
+  return Number.isFinite(value) ? undefined : `${name} is not a finite number`;
+}
+
+function boolean(name: string, value: unknown): Check {
+  return typeof value === 'boolean' ? undefined : `${name} is neither true nor false`;
+}
+
+function scalars(name: string, values: Scalars): Check {
+  for (const [field, value] of Object.entries(values)) {
+    // An object that is assigned this name loses it.
+    if (field === '__proto__') return `${name} has a field named __proto__`;
+    const fault =
+      text(`a field name of ${name}`, field) ??
+      (typeof value === 'string'
+        ? text(`${name}.${field}`, value)
+        : typeof value === 'boolean'
+          ? undefined
+          : double(`${name}.${field}`, value));
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function vector(embedding: EntityOf['embedding']): Check {
+  const { vector: bytes, dimension } = embedding;
+  if (dimension < 1) return 'vector is empty';
+  if (bytes.byteLength !== dimension * 4) {
+    return `vector has ${bytes.byteLength} bytes, not 4 for each of its ${dimension} dimensions`;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let index = 0; index < dimension; index++) {
+    const component = view.getFloat32(index * 4, true);
+    if (!Number.isFinite(component)) return `vector has ${component} at place ${index}`;
+  }
+  return undefined;
+}
+
+function strength(value: number): Check {
+  return value >= 0 && value <= 100 ? undefined : `strength ${value} is not between 0 and 100`;
+}
+
+/** Each check looks at one thing; the first fault found is the one reported. */
+const CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } = {
+  agent: (agent) =>
+    keyPart('id', agent.id) ??
+    text('type', agent.type) ??
+    boolean('active', agent.active) ??
+    scalars('attributes', agent.attributes),
+  relationship: (tie) =>
+    keyPart('source', tie.source) ??
+    keyPart('target', tie.target) ??
+    (TYPE_NAME.test(tie.type)
+      ? undefined
+      : `type ${JSON.stringify(tie.type)} is not a name of letters, digits and underscores`) ??
+    double('strength', tie.strength) ??
+    strength(tie.strength) ??
+    (tie.since === null ? undefined : integer('since', tie.since)) ??
+    scalars('properties', tie.properties),
+  embedding: (embedding) =>
+    keyPart('id', embedding.id) ??
+    keyPart('agentId', embedding.agentId) ??
+    text('space.model', embedding.space.model) ??
+    text('space.revision', embedding.space.revision) ??
+    vector(embedding) ??
+    scalars('metadata', embedding.metadata),
+  experience: (experience) =>
+    keyPart('id', experience.id) ??
+    keyPart('agentId', experience.agentId) ??
+    integer('episode', experience.episode) ??
+    integer('step', experience.step) ??
+    text('state', experience.state) ??
+    integer('action', experience.action) ??
+    double('reward', experience.reward) ??
+    text('nextState', experience.nextState) ??
+    boolean('done', experience.done) ??
+    integer('at', experience.at),
+  'q-value': (q) =>
+    keyPart('agentId', q.agentId) ??
+    keyPart('state', q.state) ??
+    integer('action', q.action) ??
+    double('value', q.value) ??
+    integer('visits', q.visits),
+  policy: (policy) =>
+    keyPart('agentId', policy.agentId) ??
+    (policy.name === '' ? undefined : keyPart('name', policy.name)) ??
+    text('algorithm', policy.algorithm) ??
+    (policy.environment === null ? undefined : text('environment', policy.environment)) ??
+    scalars('parameters', policy.parameters) ??
+    scalars('actions', policy.actions) ??
+    Object.values(policy.actions)
+      .map((action) => integer('an action', action))
+      .find((fault) => fault !== undefined) ??
+    integer('revision', policy.revision),
+};
+
+/** Why this entity cannot be moved unharmed through every store, or undefined when it can. */
+export function entityFault<K extends Kind>(kind: K, entity: EntityOf[K]): string | undefined {
+  return (CHECKS[kind] as (entity: Entity) => Check)(entity);
+}

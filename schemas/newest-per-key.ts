@@ -1,0 +1,21 @@
+import type { Change } from './change.ts';
+
+/** One string per (kind, key); kinds contain no colon. */
+export function identify(change: { readonly kind: string; readonly key: string }): string {
+  return `${change.kind}:${change.key}`;
+}
+
+/**
+ * The change of each key that wins within a batch, in the order in which the keys were first met. Of two with the same
+ * version (a redelivery) the first stays. Needed before a store is asked: Postgres refuses to touch a row twice in
+ * one statement, Milvus leaves the order undefined.
+ */
+export function newestPerKey(changes: readonly Change[]): readonly Change[] {
+  const winners = new Map<string, Change>();
+  for (const change of changes) {
+    const id = identify(change);
+    const winner = winners.get(id);
+    if (winner === undefined || change.version > winner.version) winners.set(id, change);
+  }
+  return winners.size === changes.length ? changes : [...winners.values()];
+}

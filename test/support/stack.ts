@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import type { StackAddresses } from '../../stack/stack.ts';
+
+/**
+ * The real servers that this run of the tests shares (scripts/test.ts starts them and names the file). A test takes
+ * its own databases, labels, collections, topics and key prefixes on them, so that test files can run at once.
+ */
+export function testStack(): StackAddresses {
+  const file = process.env.CHANGEOVER_TEST_STACK;
+  if (file === undefined || file === '') {
+    throw new Error(
+      'CHANGEOVER_TEST_STACK is not set: run `npm test`, or `changeover stack up` and name its addresses.json.',
+    );
+  }
+  return JSON.parse(readFileSync(file, 'utf8')) as StackAddresses;
+}
