@@ -27,27 +27,32 @@ export function groupBy<K, T>(items: Iterable<T>, keyOf: (item: T) => K): Map<K,
   return groups;
 }
 
-/** Runs `work` over the items with at most `limit` under way; the first rejection stops new ones and is thrown. */
+/**
+ * Runs `work` over the items with at most `limit` under way. The first rejection aborts the signal that the others were
+ * given, starts nothing new, and is thrown when all have let go.
+ */
 export async function forEachLimited<T>(
   items: readonly T[],
   limit: number,
-  work: (item: T, index: number) => Promise<void>,
+  work: (item: T, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
-  let next = 0;
-  let failed = false;
+  const failure = new AbortController();
+  const both = AbortSignal.any([signal, failure.signal]);
+  let firstError: { readonly error: unknown } | undefined;
+  const queue = items.values();
   const worker = async (): Promise<void> => {
-    while (!failed && next < items.length) {
-      const index = next++;
+    for (const item of queue) {
+      if (both.aborted) return;
       try {
-        await work(items[index] as T, index);
+        await work(item, both);
       } catch (error) {
-        failed = true;
-        throw error;
+        firstError ??= { error };
+        failure.abort();
       }
     }
   };
-  const workers = Array.from({ length: Math.min(limit, items.length) }, worker);
-  const results = await Promise.allSettled(workers);
-  const rejected = results.find((result) => result.status === 'rejected');
-  if (rejected !== undefined) throw rejected.reason;
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  if (firstError !== undefined) throw firstError.error;
+  signal.throwIfAborted();
 }

@@ -1,0 +1,77 @@
+import type { RejectedItem, Source } from '../../connectors/connector.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { RateLimiter } from '../../core/rate-limiter.ts';
+import type { RetryPolicy } from '../../core/retry.ts';
+import type { ControlTopic, Publisher } from '../../log/log.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import type { ScanRange } from '../../schemas/scan-order.ts';
+import { type RangeFact, writeRange } from './facts.ts';
+import { ReadFailure, readAhead } from './read-ahead.ts';
+import { type ReadContext, readChange } from './read-change.ts';
+
+export interface RangeWork<K extends Kind> {
+  readonly kind: K;
+  readonly source: Source;
+  readonly range: ScanRange;
+  /** Where the fact about this range stands in the control topic. */
+  readonly subject: string;
+  /** How far it had come; FRESH_RANGE at first. */
+  readonly fact: RangeFact;
+}
+
+export interface RangeContext {
+  readonly publisher: Publisher;
+  readonly control: ControlTopic;
+  readonly limiter: RateLimiter;
+  readonly clock: Clock;
+  readonly batchSize: number;
+  readonly retryPolicy: Partial<RetryPolicy>;
+  readonly readContextOf: (kind: Kind) => ReadContext;
+  readonly onChunk: (kind: Kind, published: number, rejected: readonly RejectedItem[]) => void;
+}
+
+/**
+ * Moves one range into the log: read a chunk, publish it, write down how far the log has confirmed, in this order. A
+ * rest that cannot be read is a *hole*, written down with its reason. The publisher's errors are not the range's: they
+ * end the run.
+ */
+export async function moveRange<K extends Kind>(
+  { kind, source, range, subject, fact: before }: RangeWork<K>,
+  context: RangeContext,
+  signal: AbortSignal,
+): Promise<RangeFact> {
+  const { publisher, control, limiter, clock, batchSize, retryPolicy, readContextOf, onChunk } = context;
+  const chunks = readAhead<K>({
+    open: (after) => source.scan(kind, { after, until: range.until }, { limit: batchSize, signal }),
+    after: before.last ?? range.after,
+    policy: retryPolicy,
+    clock,
+    signal,
+  });
+  let fact = before;
+  const note = async (next: RangeFact): Promise<RangeFact> => {
+    await writeRange(control, subject, next);
+    fact = next;
+    return next;
+  };
+
+  try {
+    for await (const chunk of chunks) {
+      await limiter.take(chunk.rows.length, signal);
+      await publisher.publish(chunk.rows.map((row) => readChange(kind, row, readContextOf(kind))));
+      // Told before it is written down: a rejected item may be reported twice after a crash, never not at all.
+      onChunk(kind, chunk.rows.length, chunk.rejected);
+      await note({
+        status: 'running',
+        last: chunk.last,
+        published: fact.published + chunk.rows.length,
+        rejected: fact.rejected + chunk.rejected.length,
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof ReadFailure)) throw error;
+    return note({ ...fact, status: 'hole', reason: error.message });
+  }
+  const { reason: _mended, ...rest } = fact;
+  return note({ ...rest, status: 'done' });
+}
