@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { StackAddresses } from '../../stack/stack.ts';
+import type { StackAddresses } from '../../stack/addresses.ts';
 
 /**
  * The real servers that this run of the tests shares (scripts/test.ts starts them and names the file). A test takes

@@ -1,0 +1,111 @@
+import { Option } from 'commander';
+import { systemClock } from '../../core/clock.ts';
+import { estimateBackfill, type KindEstimate } from '../../producers/backfill/estimate.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import { type CommandContext, configOf, kindList, type RegisterCommand, wholeNumber } from '../command.ts';
+import { type Deployment, withDeployment } from '../deployment.ts';
+import { count, duration, items, rate, table } from '../output/format.ts';
+import { openProgress } from '../output/progress.ts';
+import { RejectedFile } from '../output/rejected-file.ts';
+import { chosenKinds } from '../routes.ts';
+import { assertNothingRejected, assertRead, backfill, originSources } from '../work/backfill.ts';
+
+interface Flags {
+  readonly kinds?: readonly Kind[];
+  readonly batchSize?: number;
+  readonly parallelism?: number;
+  readonly rate?: number;
+  readonly dryRun?: boolean;
+  readonly resumeFrom?: number;
+  readonly restart?: boolean;
+  readonly rejected: string;
+  readonly json?: boolean;
+}
+
+const SAMPLE_ITEMS = 5_000;
+
+export const registerBackfill: RegisterCommand = (program, context) => {
+  program
+    .command('backfill')
+    .summary('read every entity from its legacy store and publish it to the log')
+    .description(
+      'Reads every entity from its legacy store and publishes it to the log. A run that was stopped or killed goes on\n' +
+        'where the log had confirmed it.',
+    )
+    .option('--kinds <list>', 'only these kinds, separated by commas', kindList)
+    .option('--batch-size <n>', 'entities in one chunk', wholeNumber)
+    .option('--parallelism <n>', 'ranges that are moved at once', wholeNumber)
+    .option('--rate <n>', 'most entities a second', wholeNumber)
+    .option('--dry-run', 'count, read a sample and estimate; write nothing anywhere')
+    .option('--rejected <file>', 'report of the items that could not be moved', '.changeover/rejected.ndjson')
+    .option('--json', 'print the result as JSON')
+    .addOption(
+      new Option('--resume-from <run>', 'go on with this run').argParser(wholeNumber).conflicts('restart'),
+    )
+    .option('--restart', 'begin a new run, even when the last one has not finished')
+    .action(async (flags: Flags, command) => {
+      const config = configOf(command, context);
+      await withDeployment(config, (deployment) =>
+        flags.dryRun ? dryRun(deployment, flags, context) : run(deployment, flags, context),
+      );
+    });
+};
+
+async function run(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {
+  const { config, routes } = deployment;
+  const rejectedFile = new RejectedFile(flags.rejected);
+  const startedMs = performance.now();
+  const result = await backfill(
+    deployment,
+    {
+      kinds: chosenKinds(routes, flags.kinds),
+      batchSize: flags.batchSize ?? config.backfill.batchSize,
+      parallelism: flags.parallelism ?? config.backfill.parallelism,
+      ratePerSecond: flags.rate ?? config.backfill.ratePerSecond,
+      resume: flags.resumeFrom ?? (flags.restart ? 'never' : 'unfinished'),
+      progress: openProgress({ quiet: flags.json ?? false }),
+      rejectedFile,
+      onPlan: ({ generation, resumed }) => {
+        context.note(resumed ? `Going on with backfill ${generation}.` : `Backfill ${generation}.`);
+      },
+    },
+    context.signal,
+  );
+  const elapsedMs = performance.now() - startedMs;
+  if (flags.json) context.print(JSON.stringify({ ...result, elapsedMs }));
+  else context.print(`Published ${items(result.published, 'entity')} in ${duration(elapsedMs)}.`);
+  assertRead(result);
+  assertNothingRejected(rejectedFile, result.rejected);
+}
+
+async function dryRun(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {
+  const { config, routes } = deployment;
+  const estimates = await estimateBackfill(
+    {
+      sources: await originSources(deployment, chosenKinds(routes, flags.kinds)),
+      clock: systemClock,
+      batchSize: flags.batchSize ?? config.backfill.batchSize,
+      sampleItems: SAMPLE_ITEMS,
+      ratePerSecond: flags.rate ?? config.backfill.ratePerSecond,
+    },
+    context.signal,
+  );
+  context.print(flags.json ? JSON.stringify({ kinds: estimates }) : estimateTable(estimates));
+}
+
+function estimateTable(estimates: readonly KindEstimate[]): string {
+  const rows = estimates.map((each) => [
+    each.kind,
+    each.store,
+    each.total,
+    rate(each.readPerSecond, 1_000),
+    `about ${duration(each.seconds * 1_000)}`,
+    each.rejectedInSample === 0 ? '' : `${each.rejectedInSample} of ${count(each.sampled)} cannot be moved`,
+  ]);
+  const seconds = estimates.reduce((sum, each) => sum + each.seconds, 0);
+  const total = estimates.reduce((sum, each) => sum + each.total, 0);
+  return [
+    table(['kind', 'from', 'items', 'read at', 'would take', 'in the sample'], rows),
+    `In all ${items(total, 'item')}, about ${duration(seconds * 1_000)} to read. Nothing was written.`,
+  ].join('\n');
+}

@@ -1,0 +1,83 @@
+import { systemClock } from '../../core/clock.ts';
+import { runAll, type Service } from '../../core/service.ts';
+import type { Log } from '../../log/log.ts';
+import { type CommandContext, configOf, type RegisterCommand } from '../command.ts';
+import { type Deployment, withDeployment } from '../deployment.ts';
+import { count, items } from '../output/format.ts';
+import { chosenTargets } from '../routes.ts';
+import { caughtUp, type Follower, followerLag, openFollowers } from '../work/followers.ts';
+
+interface Flags {
+  readonly stores?: string;
+  readonly untilCaughtUp?: boolean;
+}
+
+const REPORT_EVERY_MS = 5_000;
+
+export const registerRun: RegisterCommand = (program, context) => {
+  program
+    .command('run')
+    .summary('apply the log to the target stores, until stopped')
+    .description('Applies the log to the target stores, each in a consumer group of its own, until stopped.')
+    .option('--stores <list>', 'only these target stores, separated by commas')
+    .option('--until-caught-up', 'stop when everything that is in the log now has been applied')
+    .action(async (flags: Flags, command) => {
+      await withDeployment(configOf(command, context), (deployment) => run(deployment, flags, context));
+    });
+};
+
+async function run(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {
+  const targets = chosenTargets(
+    deployment.routes,
+    flags.stores?.split(',').map((name) => name.trim()),
+  );
+  const followers = await openFollowers(deployment, targets);
+  const log = await deployment.log();
+  for (const { store, group } of followers) {
+    context.note(`${store.name} follows ${store.sink.kinds.join(', ')} in group ${group}`);
+  }
+  const finished = new AbortController();
+  const signal = AbortSignal.any([context.signal, finished.signal]);
+  const services: Service[] = [
+    ...followers.map(({ pipeline }) => pipeline),
+    reporter(log, followers, context),
+  ];
+  if (flags.untilCaughtUp) {
+    services.push({
+      name: 'until caught up',
+      run: async (stop) => {
+        await Promise.all(followers.map((follower) => caughtUp(log, follower, stop))).catch(
+          (error: unknown) => {
+            if (!stop.aborted) throw error;
+          },
+        );
+        finished.abort();
+      },
+    });
+  }
+  await runAll(services, signal);
+  for (const follower of followers) context.print(summaryOf(follower));
+}
+
+function reporter(log: Log, followers: readonly Follower[], context: CommandContext): Service {
+  return {
+    name: 'reporter',
+    run: async (signal) => {
+      while (!signal.aborted) {
+        try {
+          await systemClock.sleep(REPORT_EVERY_MS, signal);
+        } catch {
+          return;
+        }
+        for (const follower of followers) {
+          context.note(`${summaryOf(follower)}; ${count(await followerLag(log, follower))} to go`);
+        }
+      }
+    },
+  };
+}
+
+function summaryOf({ store, progress }: Follower): string {
+  const { received, applied, stale } = progress();
+  return `${store.name}: ${items(received, 'change')} received, ${count(applied)} applied, ${count(stale)} stale`;
+}

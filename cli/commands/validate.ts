@@ -1,0 +1,88 @@
+import { createWriteStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import type { Difference } from '../../validate/compare.ts';
+import { type CommandContext, configOf, kindList, type RegisterCommand } from '../command.ts';
+import { type Deployment, withDeployment } from '../deployment.ts';
+import { count, items } from '../output/format.ts';
+import { chosenKinds, chosenTargets } from '../routes.ts';
+import { comparePairs, comparisonTable, isClean, pairsOf } from '../work/validate.ts';
+
+interface Flags {
+  readonly kinds?: readonly Kind[];
+  readonly stores?: string;
+  readonly differences?: string;
+  readonly json?: boolean;
+}
+
+const SHOWN_DIFFERENCES = 20;
+
+export const registerValidate: RegisterCommand = (program, context) => {
+  program
+    .command('validate')
+    .summary('compare every entity in its legacy store with the stores that follow')
+    .description(
+      'Compares every entity in its legacy store with the target stores that follow: missing, extra, different.\n' +
+        'Nothing may write to either meanwhile. Exit code 5 when anything differs.',
+    )
+    .option('--kinds <list>', 'only these kinds, separated by commas', kindList)
+    .option('--stores <list>', 'only these target stores, separated by commas')
+    .option('--differences <file>', 'write every difference to this file, one JSON object a line')
+    .option('--json', 'print the result as JSON')
+    .action(async (flags: Flags, command) => {
+      await withDeployment(configOf(command, context), (deployment) => validate(deployment, flags, context));
+    });
+};
+
+async function validate(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {
+  const { routes, config } = deployment;
+  const kinds = chosenKinds(routes, flags.kinds);
+  const targets = chosenTargets(
+    routes,
+    flags.stores?.split(',').map((name) => name.trim()),
+  );
+  const pairs = await pairsOf(deployment, kinds, targets);
+  if (pairs.length === 0)
+    throw new ChangeoverError('usage', 'None of these stores follows any of these kinds');
+
+  const file = flags.differences === undefined ? undefined : createWriteStream(flags.differences);
+  const shown: (Difference & { readonly store: string })[] = [];
+  const rejected: string[] = [];
+  const comparisons = await comparePairs(
+    pairs,
+    config.validate.batchSize,
+    {
+      onDifference: ({ right }, difference) => {
+        const named = { ...difference, store: right.name };
+        if (shown.length < SHOWN_DIFFERENCES) shown.push(named);
+        file?.write(`${JSON.stringify(named)}\n`);
+      },
+      onRejected: (store, { where, reason }) => {
+        if (rejected.length < SHOWN_DIFFERENCES) rejected.push(`${store}: ${where}: ${reason}`);
+      },
+    },
+    context.signal,
+  );
+  if (file !== undefined) await finished(file.end());
+
+  if (flags.json) context.print(JSON.stringify({ comparisons, differences: shown, unreadable: rejected }));
+  else context.print([comparisonTable(comparisons), ...shown.map(describe), ...rejected].join('\n'));
+  const dirty = comparisons.filter((comparison) => !isClean(comparison));
+  const total = dirty.reduce((sum, each) => sum + each.missing + each.extra + each.different, 0);
+  if (total > 0) {
+    throw new ChangeoverError(
+      'differences',
+      `${items(total, 'difference')} in ${count(dirty.length)} of ${count(pairs.length)} comparisons`,
+      {
+        hint: 'Run `changeover backfill` and `changeover run`, then validate again; --differences FILE lists them all.',
+      },
+    );
+  }
+}
+
+function describe({ store, ...difference }: Difference & { readonly store: string }): string {
+  const what =
+    difference.class === 'different' ? `different in ${difference.fields.join(', ')}` : difference.class;
+  return `  ${store}: ${difference.kind} ${difference.key}: ${what}`;
+}

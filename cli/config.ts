@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import type { Connector, Role } from '../connectors/connector.ts';
+import { loadConfig } from '../core/config.ts';
+import { LOG_LEVELS } from '../core/logger.ts';
+import { kafkaOptions } from '../log/kafka/options.ts';
+import { KINDS } from '../schemas/kinds.ts';
+import { CONNECTORS } from './connectors.ts';
+
+export const ENV_PREFIX = 'CHANGEOVER';
+export const DEFAULT_CONFIG_FILE = 'changeover.yaml';
+
+function connectorsFor(role: Role): readonly Connector[] {
+  return CONNECTORS.filter((connector) => connector.kinds[role].length > 0);
+}
+
+/** A section for each store that can have the role; a store is used when its section is there. */
+function storeSections(role: Role) {
+  const sections = connectorsFor(role).map(
+    (connector) => [connector.name, connector.options.optional()] as const,
+  );
+  return z.object(Object.fromEntries(sections)).prefault({});
+}
+
+function originOptions() {
+  const options = KINDS.map((kind) => {
+    const holders = connectorsFor('legacy').filter((connector) => connector.kinds.legacy.includes(kind));
+    const names = holders.map((connector) => connector.name);
+    const option = z
+      .enum([...names, 'none'])
+      .optional()
+      .describe(
+        `legacy store in which ${kind} is written first; by default the only configured one that can hold it`,
+      );
+    return [kind, option] as const;
+  });
+  return z.object(Object.fromEntries(options)).prefault({});
+}
+
+function followerOptions() {
+  const options = connectorsFor('target').map((connector) => {
+    const option = z
+      .array(z.enum(connector.kinds.target))
+      .min(1)
+      .optional()
+      .describe(`kinds that target.${connector.name} follows; by default all that it can hold`);
+    return [connector.name, option] as const;
+  });
+  return z.object(Object.fromEntries(options)).prefault({});
+}
+
+/** Everything that can be configured. docs/configuration.md is generated from it. */
+export const configSchema = z.object({
+  prefix: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores')
+    .default('changeover')
+    .describe('first part of the name of every topic and consumer group'),
+  kafka: kafkaOptions,
+  legacy: storeSections('legacy'),
+  target: storeSections('target'),
+  origins: originOptions(),
+  followers: followerOptions(),
+  backfill: z
+    .object({
+      batchSize: z.int().min(1).max(20_000).default(1_000).describe('entities in one chunk'),
+      parallelism: z
+        .int()
+        .min(1)
+        .max(64)
+        .default(4)
+        .describe('ranges that are moved at once, over all kinds'),
+      ratePerSecond: z
+        .number()
+        .positive()
+        .optional()
+        .describe('most entities a second; as fast as it goes by default'),
+    })
+    .prefault({}),
+  run: z
+    .object({
+      maxBatchChanges: z
+        .int()
+        .min(1)
+        .max(20_000)
+        .default(4_000)
+        .describe('most changes that are offered to a store at once'),
+    })
+    .prefault({}),
+  validate: z
+    .object({
+      batchSize: z
+        .int()
+        .min(1)
+        .max(20_000)
+        .default(1_000)
+        .describe('entities that are read at once from each store'),
+    })
+    .prefault({}),
+  log: z
+    .object({
+      level: z.enum(LOG_LEVELS).default('warn').describe('what is written to standard error, as JSON lines'),
+    })
+    .prefault({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
+
+/** Reads the named file, else changeover.yaml where there is one, else the environment alone. */
+export function readConfig(file: string | undefined, env: NodeJS.ProcessEnv): Config {
+  const named = file ?? env[`${ENV_PREFIX}_CONFIG`];
+  const chosen = named ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined);
+  return loadConfig(configSchema, { file: chosen, env, envPrefix: ENV_PREFIX });
+}

@@ -1,0 +1,79 @@
+import { ChangeoverError } from '../core/errors.ts';
+import { KINDS, type Kind } from '../schemas/kinds.ts';
+import type { Config } from './config.ts';
+import { CONNECTORS } from './connectors.ts';
+
+/** Which kind is read from which legacy store, and which target stores follow it. */
+export interface Routes {
+  /** Kind → name of the legacy store; a kind that no configured store holds is not moved. */
+  readonly origins: ReadonlyMap<Kind, string>;
+  /** Name of the target store → its kinds. */
+  readonly followers: ReadonlyMap<string, readonly Kind[]>;
+}
+
+export function routesOf(config: Config): Routes {
+  const legacy = CONNECTORS.filter((connector) => config.legacy[connector.name] !== undefined);
+  const target = CONNECTORS.filter((connector) => config.target[connector.name] !== undefined);
+  const origins = new Map<Kind, string>();
+  for (const kind of KINDS) {
+    const able = legacy.filter((connector) => connector.kinds.legacy.includes(kind)).map(({ name }) => name);
+    const origin = chooseOrigin(kind, able, config.origins[kind]);
+    if (origin !== undefined) origins.set(kind, origin);
+  }
+  const followers = target.map(
+    (connector) => [connector.name, config.followers[connector.name] ?? connector.kinds.target] as const,
+  );
+  return { origins, followers: new Map(followers) };
+}
+
+function chooseOrigin(kind: Kind, able: readonly string[], named: string | undefined): string | undefined {
+  if (named === 'none') return undefined;
+  if (named === undefined) {
+    if (able.length > 1) {
+      throw new ChangeoverError(
+        'config',
+        `origins.${kind}: ${able.join(' and ')} could both be the origin of ${kind}`,
+        {
+          hint: `A kind has one origin: set origins.${kind} to ${able.join(' or ')}, or to none to leave it where it is.`,
+        },
+      );
+    }
+    return able[0];
+  }
+  if (!able.includes(named)) {
+    throw new ChangeoverError('config', `origins.${kind}: there is no section legacy.${named}`);
+  }
+  return named;
+}
+
+/** The kinds that were asked for, or all that have an origin; asking for one without is an error. */
+export function chosenKinds(routes: Routes, asked: readonly Kind[] | undefined): readonly Kind[] {
+  for (const kind of asked ?? []) {
+    if (!routes.origins.has(kind)) {
+      throw new ChangeoverError('usage', `No configured legacy store is the origin of ${kind}`, {
+        hint: 'See the sections legacy and origins of the configuration.',
+      });
+    }
+  }
+  const kinds = KINDS.filter((kind) => routes.origins.has(kind) && (asked?.includes(kind) ?? true));
+  if (kinds.length > 0) return kinds;
+  throw new ChangeoverError('config', 'No legacy store is configured, so there is nothing to move', {
+    hint: 'Add a section legacy to the configuration; changeover.example.yaml shows one.',
+  });
+}
+
+/** The target stores that were asked for, or all that are configured. */
+export function chosenTargets(routes: Routes, asked: readonly string[] | undefined): readonly string[] {
+  const known = [...routes.followers.keys()];
+  const unknown = asked?.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new ChangeoverError(
+      'usage',
+      `There is no target store ${unknown}; configured are ${known.join(', ') || 'none'}`,
+    );
+  }
+  if (known.length > 0) return asked ?? known;
+  throw new ChangeoverError('config', 'No target store is configured', {
+    hint: 'Add a section target to the configuration; changeover.example.yaml shows one.',
+  });
+}
