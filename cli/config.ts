@@ -56,7 +56,7 @@ export const configSchema = z.object({
     .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores')
     .default('changeover')
     .describe('first part of the name of every topic and consumer group'),
-  kafka: kafkaOptions,
+  kafka: kafkaOptions.prefault({}),
   legacy: storeSections('legacy'),
   target: storeSections('target'),
   origins: originOptions(),

@@ -4,7 +4,7 @@ import { systemClock } from '../core/clock.ts';
 import { ChangeoverError } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/logger.ts';
 import { type Closable, closeAll } from '../core/service.ts';
-import { openKafkaLog } from '../log/kafka/kafka-log.ts';
+import { openKafkaLog } from '../log/kafka/open.ts';
 import type { Log } from '../log/log.ts';
 import { type Codec, createCodec } from '../schemas/codec.ts';
 import type { Config } from './config.ts';

@@ -32,7 +32,9 @@ export function loadConfig<S extends z.ZodType>(schema: S, source: ConfigSource)
   const unknown = unknownOptions(schema, tree, []);
   const fromEnv = applyEnv(schema, tree, source);
   const parsed = schema.safeParse(tree);
-  const faults: Fault[] = [...unknown, ...(parsed.success ? [] : parsed.error.issues)];
+  // Strict sections find the same unknown options again, without the line.
+  const issues = (parsed.error?.issues ?? []).filter((issue) => issue.code !== 'unrecognized_keys');
+  const faults: Fault[] = [...unknown, ...issues];
   if (parsed.success && faults.length === 0) return parsed.data;
   const texts = faults.map((fault) => {
     const path = fault.path.map(String);

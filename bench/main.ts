@@ -1,0 +1,16 @@
+import { benchGrowth } from './growth.ts';
+import { benchSociety } from './society.ts';
+
+const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  society: benchSociety,
+  growth: benchGrowth,
+};
+
+const [name = 'society', ...args] = process.argv.slice(2);
+const benchmark = BENCHMARKS[name];
+if (benchmark === undefined) {
+  console.error(`There is no benchmark ${name}; there are ${Object.keys(BENCHMARKS).join(', ')}.`);
+  process.exitCode = 2;
+} else {
+  await benchmark(args);
+}

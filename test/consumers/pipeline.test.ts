@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { rejected, type Sink } from '../../connectors/connector.ts';
+import { createPipeline } from '../../consumers/pipeline.ts';
+import { countOutcomes, NO_PROGRESS, type PipelineProgress } from '../../consumers/progress.ts';
+import { skipEcho } from '../../consumers/skip-echo.ts';
+import { stopOnRejection } from '../../consumers/stop-on-rejection.ts';
+import { ChangeoverError } from '../../core/errors.ts';
+import { silentLogger } from '../../core/logger.ts';
+import { type Log, lagOf } from '../../log/log.ts';
+import type { Change } from '../../schemas/change.ts';
+import { plainState, removal, upsert } from '../support/changes.ts';
+import { sampleEntity } from '../support/entities.ts';
+import { openTestLog, testCodec } from '../support/memory-log.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+
+const GROUP = 'test.store';
+
+interface Running {
+  readonly progress: () => PipelineProgress;
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+function start(log: Log, sink: Sink): Running {
+  const stop = new AbortController();
+  let progress = NO_PROGRESS;
+  const count = countOutcomes((total) => {
+    progress = total;
+  });
+  const pipeline = createPipeline({
+    store: 'store',
+    group: GROUP,
+    sink,
+    log,
+    codec: testCodec,
+    logger: silentLogger,
+    stages: [count, stopOnRejection('store'), skipEcho('store')],
+    maxBatchChanges: 50,
+  });
+  const ended = pipeline.run(stop.signal);
+  ended.catch(() => {});
+  return {
+    progress: () => progress,
+    ended,
+    stop: async () => {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+async function lag(log: Log): Promise<number> {
+  return (await log.positions(['agent'], GROUP)).reduce((sum, position) => sum + lagOf(position), 0);
+}
+
+async function until(reached: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if (await reached()) return;
+    await sleep(10);
+  }
+  assert.fail('it did not come to that');
+}
+
+async function publish(log: Log, changes: readonly Change[]): Promise<void> {
+  const publisher = await log.publisher();
+  await publisher.publish(changes);
+  await publisher.close();
+}
+
+const agents = (count: number, variant = 0, store = 'elsewhere'): readonly Change[] =>
+  Array.from({ length: count }, (_, index) =>
+    upsert('agent', sampleEntity('agent', { name: `a${index}`, variant }), 1_000 + variant, { store }),
+  );
+
+describe('the pipeline', () => {
+  it('applies everything, commits it, and counts what became of it', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    await publish(log, [...agents(120), ...agents(120, 1), removal('agent', 'a7', 5_000)]);
+    const running = start(log, store.sink);
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+    const { received, applied, stale } = running.progress();
+    assert.equal(received, 241);
+    assert.equal(applied + stale, 241);
+    const [gone, there] = await store.source.get('agent', ['a7', 'a8']);
+    assert.deepEqual(plainState(gone), { version: 5_000, entity: null });
+    assert.equal(there?.version, 1_001);
+  });
+
+  it('commits nothing that the store has not confirmed', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    let hold: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      hold = resolve;
+    });
+    const slow: Sink = { ...store.sink, apply: (changes) => held.then(() => store.sink.apply(changes)) };
+    await publish(log, agents(10));
+    const running = start(log, slow);
+    await sleep(100);
+    assert.equal(await lag(log), 10);
+    hold();
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+  });
+
+  it('delivers again what a store took but did not confirm, and the store ends the same', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const forgetful: Sink = {
+      ...store.sink,
+      apply: async (changes) => {
+        await store.sink.apply(changes);
+        throw new ChangeoverError('unreachable', 'the answer was lost');
+      },
+    };
+    await publish(log, agents(30));
+    const first = start(log, forgetful);
+    await assert.rejects(first.ended, /the answer was lost/);
+    assert.equal(await lag(log), 30);
+    const second = start(log, store.sink);
+    await until(async () => (await lag(log)) === 0);
+    await second.stop();
+    assert.equal(second.progress().stale, 30);
+    assert.equal(await store.source.count('agent'), 30);
+  });
+
+  it('stops on a change that the store refuses, naming it, and commits nothing after it', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const picky: Sink = {
+      ...store.sink,
+      apply: async (changes) => {
+        const outcomes = await store.sink.apply(changes);
+        return outcomes.map((outcome, index) =>
+          changes[index]?.key === 'a3' ? rejected('too odd') : outcome,
+        );
+      },
+    };
+    await publish(log, agents(5));
+    const running = start(log, picky);
+    await assert.rejects(running.ended, {
+      code: 'change-rejected',
+      message: /store refuses agent a3 \(partition \d, offset \d\): too odd/,
+    });
+    assert.equal(await lag(log), 5);
+  });
+
+  it('stops on bytes that are no change', async () => {
+    const log = await openTestLog();
+    await publish(log, agents(1));
+    const running = createPipeline({
+      store: 'store',
+      group: GROUP,
+      sink: new MemoryStore().sink,
+      log,
+      codec: { ...testCodec, decode: () => assert.fail('unreadable') },
+      logger: silentLogger,
+      stages: [],
+      maxBatchChanges: 50,
+    });
+    await assert.rejects(running.run(new AbortController().signal), /unreadable/);
+    assert.equal(await lag(log), 1);
+  });
+
+  it('does not ask the store about its own echo', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    await publish(log, [...agents(20, 0, 'store'), ...agents(25, 1, 'elsewhere')]);
+    const running = start(log, store.sink);
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+    assert.deepEqual([running.progress().applied, running.progress().stale], [25, 20]);
+  });
+
+  it('finishes the batch that is under way when it is stopped', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const slow: Sink = { ...store.sink, apply: (changes) => sleep(80).then(() => store.sink.apply(changes)) };
+    await publish(log, agents(10));
+    const running = start(log, slow);
+    await sleep(30);
+    await running.stop();
+    assert.equal(await lag(log), 10 - (await store.source.count('agent')));
+    assert.equal(await store.source.count('agent'), 10);
+  });
+});

@@ -1,0 +1,127 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import neo4j, { type Driver } from 'neo4j-driver';
+import pg from 'pg';
+import { stringify } from 'yaml';
+import { loadNeo4j } from '../../society/loaders/load-neo4j.ts';
+import { loadRedis } from '../../society/loaders/load-redis.ts';
+import { writeDictionary } from '../../society/loaders/society-files.ts';
+import type { Society } from '../../society/society.ts';
+import { type CommandResult, cli, type RunningCommand, startCli } from './cli.ts';
+import { uniqueName } from './names.ts';
+import { testStack } from './stack.ts';
+
+/**
+ * Places of its own on the shared servers for one migration from end to end: labels, key patterns, a schema, a
+ * collection, topics, and a configuration that names them all.
+ */
+export interface Migration {
+  readonly folder: string;
+  readonly configFile: string;
+  readonly dictionaryFile: string;
+  readonly name: string;
+  readonly postgres: pg.Client;
+  readonly neo4j: Driver;
+  readonly redis: Redis;
+  readonly labels: { readonly legacyAgent: string; readonly memory: string; readonly agent: string };
+  cli(...args: readonly string[]): Promise<CommandResult>;
+  start(...args: readonly string[]): RunningCommand;
+  load(society: Society): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openMigration(): Promise<Migration> {
+  const stack = testStack();
+  const name = uniqueName('e2e');
+  const folder = await mkdtemp(join(tmpdir(), 'changeover-e2e-'));
+  const labels = { legacyAgent: `Legacy_${name}`, memory: `Memory_${name}`, agent: `Agent_${name}` };
+  const keys = {
+    agent: `${name}:agent:{id}`,
+    qValues: `${name}:q:{id}`,
+    policy: `${name}:policy:{id}`,
+    experiences: `${name}:exp:{id}`,
+  };
+  const dictionaryFile = join(folder, 'society.json');
+  const config = {
+    prefix: name,
+    kafka: { brokers: stack.kafka.brokers, partitions: 4 },
+    legacy: {
+      dictionary: { file: dictionaryFile },
+      neo4j: { ...stack.neo4j, labels: { agent: labels.legacyAgent, memory: labels.memory } },
+      redis: {
+        url: `redis://${stack.redis.host}:${stack.redis.port}/0`,
+        password: stack.redis.password,
+        keys: { ...keys, namedPolicies: `${name}:policies:{id}` },
+        bookkeepingPrefix: `${name}:changeover:`,
+      },
+    },
+    target: {
+      neo4j: { ...stack.neo4j, labels: { agent: labels.agent } },
+      milvus: { address: stack.milvus.address, collection: name },
+      postgres: { url: stack.postgres.url, schema: name },
+    },
+    origins: {
+      agent: 'dictionary',
+      relationship: 'dictionary',
+      embedding: 'neo4j',
+      experience: 'redis',
+      'q-value': 'redis',
+      policy: 'redis',
+    },
+  };
+  const configFile = join(folder, 'changeover.yaml');
+  await writeFile(configFile, stringify(config), { mode: 0o600 });
+
+  const postgres = new pg.Client({ connectionString: stack.postgres.url });
+  await postgres.connect();
+  const driver = neo4j.driver(stack.neo4j.url, neo4j.auth.basic(stack.neo4j.user, stack.neo4j.password));
+  const redis = new Redis({ host: stack.redis.host, port: stack.redis.port, password: stack.redis.password });
+  const onRejected = ({ where, reason }: { readonly where: string; readonly reason: string }): never => {
+    throw new Error(`${where}: ${reason}`);
+  };
+
+  return {
+    folder,
+    configFile,
+    dictionaryFile,
+    name,
+    postgres,
+    neo4j: driver,
+    redis,
+    labels,
+    cli: (...args) => cli(['--config', configFile, ...args]),
+    start: (...args) => startCli(['--config', configFile, ...args]),
+    async load(society) {
+      await writeDictionary(society, dictionaryFile);
+      const { database } = stack.neo4j;
+      const legacyLabels = { agent: labels.legacyAgent, memory: labels.memory };
+      await loadNeo4j(society, driver, { database, labels: legacyLabels, onRejected });
+      await loadRedis(society, redis, { keys, onRejected });
+    },
+    async close() {
+      await postgres.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`);
+      await postgres.end();
+      const leftKeys = await redis.keys(`${name}:*`);
+      if (leftKeys.length > 0) await redis.del(...leftKeys);
+      redis.disconnect();
+      await forgetLabels(driver, name);
+      await driver.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Everything in the graph whose label names this migration: nodes, constraints and indexes. */
+async function forgetLabels(driver: Driver, name: string): Promise<void> {
+  const rows = async (query: string): Promise<readonly Record<string, unknown>[]> =>
+    (await driver.executeQuery(query, { name })).records.map((record) => record.toObject());
+  await rows('MATCH (n) WHERE any(label IN labels(n) WHERE label CONTAINS $name) DETACH DELETE n');
+  for (const kind of ['CONSTRAINT', 'INDEX']) {
+    const found = await rows(
+      `SHOW ${kind}S YIELD name AS what, labelsOrTypes WHERE any(label IN labelsOrTypes WHERE label CONTAINS $name) RETURN what`,
+    );
+    for (const { what } of found) await driver.executeQuery(`DROP ${kind} \`${String(what)}\` IF EXISTS`);
+  }
+}
