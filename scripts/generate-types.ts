@@ -4,10 +4,10 @@
  *   npm run generate            writes them
  *   npm run generate -- --check fails when they are not what the .avsc files say
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { parseSchema, rabinFingerprint } from '../schemas/avro.ts';
 import { SCHEMA_NAMES } from '../schemas/kinds.ts';
+import { writeGenerated } from './generated-file.ts';
 
 interface Field {
   readonly name: string;
@@ -82,20 +82,8 @@ for (const name of SCHEMA_NAMES) {
   fingerprints[name] = rabinFingerprint(parseSchema(text)).toString('hex');
 }
 
-const outputs = [
-  {
-    url: new URL('generated.ts', root),
-    text: `// Written by scripts/generate-types.ts from the .avsc files. Do not edit: npm run generate\n\n${[...declarations.values()].join('\n\n')}\n`,
-  },
-  { url: new URL('fingerprints.json', root), text: `${JSON.stringify(fingerprints, null, 2)}\n` },
-];
-
-const checking = process.argv.includes('--check');
-for (const { url, text } of outputs) {
-  if (!checking) {
-    writeFileSync(url, text);
-  } else if (readFileSync(url, 'utf8') !== text) {
-    console.error(`${fileURLToPath(url)} is not what the .avsc files say: npm run generate`);
-    process.exitCode = 1;
-  }
-}
+writeGenerated(
+  new URL('generated.ts', root),
+  `// Written by scripts/generate-types.ts from the .avsc files. Do not edit: npm run generate\n\n${[...declarations.values()].join('\n\n')}\n`,
+);
+writeGenerated(new URL('fingerprints.json', root), `${JSON.stringify(fingerprints, null, 2)}\n`);

@@ -1,0 +1,3 @@
+/** Everything that is generated and committed. */
+import './generate-types.ts';
+import './generate-docs.ts';

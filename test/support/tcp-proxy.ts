@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface TcpProxyOptions {
+  /** `host:port` of the real server. */
+  readonly target: string;
+  /** Looks at what the server sends before the client gets it; must keep its length. */
+  readonly rewriteAnswer?: (chunk: Buffer, proxyPort: number) => Buffer;
+}
+
+/** A network that a test can break. Ends are told apart as the client's and the server's. */
+export interface TcpProxy {
+  /** `127.0.0.1:port`, for the client. */
+  readonly address: string;
+  /** Breaks every connection with a reset, as a router that lost its state does. Answers how many there were. */
+  reset(): number;
+  /** From now on requests arrive and answers vanish, until `restore`: the work is done and nobody hears of it. */
+  swallowAnswers(): void;
+  /** From now on no byte passes in either direction and nothing is closed, until `restore`: a half-open connection. */
+  stall(): void;
+  /** From now on new connections are reset, until `restore`. */
+  refuse(): void;
+  restore(): void;
+  close(): Promise<void>;
+}
+
+type Mode = 'pass' | 'swallow-answers' | 'stall' | 'refuse';
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): Promise<TcpProxy> {
+  const [host, port] = splitAddress(target);
+  const pairs = new Set<Pair>();
+  let mode: Mode = 'pass';
+  let held: (() => void)[] = [];
+
+  const listener = createServer((client) => {
+    if (mode === 'refuse') {
+      client.resetAndDestroy();
+      return;
+    }
+    const server = connect({ host, port });
+    const pair = { client, server };
+    pairs.add(pair);
+    const forward = (to: Socket, chunk: Buffer): void => {
+      if (mode === 'stall') held.push(() => to.write(chunk));
+      else to.write(chunk);
+    };
+    client.on('data', (chunk) => forward(server, chunk));
+    server.on('data', (chunk) => {
+      if (mode !== 'swallow-answers')
+        forward(client, rewriteAnswer?.(chunk, portOf(listener.address())) ?? chunk);
+    });
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.setNoDelay(true);
+      from.on('error', () => to.resetAndDestroy());
+      from.on('end', () => to.end());
+      from.on('close', () => pairs.delete(pair));
+    }
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+
+  const reset = (): number => {
+    const count = pairs.size;
+    for (const { client, server } of pairs) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+    return count;
+  };
+  return {
+    address: `127.0.0.1:${portOf(listener.address())}`,
+    reset,
+    swallowAnswers: () => {
+      mode = 'swallow-answers';
+    },
+    stall: () => {
+      mode = 'stall';
+    },
+    refuse: () => {
+      mode = 'refuse';
+    },
+    restore: () => {
+      mode = 'pass';
+      const late = held;
+      held = [];
+      for (const write of late) write();
+    },
+    close: async () => {
+      const closed = once(listener, 'close');
+      listener.close();
+      reset();
+      await closed;
+    },
+  };
+}
+
+/**
+ * A proxy before one Kafka broker. A Kafka client asks where the brokers are and then goes there directly, so the
+ * broker's address in those answers is replaced by the proxy's. (An answer that TCP happens to cut in the middle of an
+ * address passes as it is; that connection then goes past the proxy.)
+ */
+export function openKafkaProxy(broker: string): Promise<TcpProxy> {
+  const [host, port] = splitAddress(broker);
+  const before = encodeAddress(host, port);
+  return openTcpProxy({
+    target: broker,
+    rewriteAnswer: (chunk, proxyPort) => {
+      for (let at = chunk.indexOf(before); at >= 0; at = chunk.indexOf(before, at + 1)) {
+        encodeAddress(host, proxyPort).copy(chunk, at);
+      }
+      return chunk;
+    },
+  });
+}
+
+/** Host and port as they follow each other in Kafka's answers (the versions without compact strings). */
+function encodeAddress(host: string, port: number): Buffer {
+  const bytes = Buffer.alloc(2 + host.length + 4);
+  bytes.writeInt16BE(host.length, 0);
+  bytes.write(host, 2);
+  bytes.writeInt32BE(port, 2 + host.length);
+  return bytes;
+}
+
+function splitAddress(address: string): readonly [string, number] {
+  const at = address.lastIndexOf(':');
+  return [address.slice(0, at), Number(address.slice(at + 1))];
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string')
+    throw new Error('The proxy does not listen on a port.');
+  return address.port;
+}
