@@ -8,7 +8,7 @@ export type AvroType = avsc.Type;
 /** Parses a schema's JSON text. Logical types stay the numbers that they annotate. */
 export function parseSchema(text: string): AvroType {
   try {
-    return avsc.Type.forSchema(JSON.parse(text) as avsc.Schema);
+    return avsc.Type.forSchema(JSON.parse(text) as avsc.Schema, { omitRecordMethods: true });
   } catch (error) {
     throw new ChangeoverError('internal', `Not an Avro schema: ${messageOf(error)}`, { cause: error });
   }

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { ChangeoverError, systemCodeOf } from '../../core/errors.ts';
+import { isRecord, tryParseJson } from '../../core/json.ts';
+import { isMissing, translated } from './errors.ts';
+import { type ProcessIdentity, stateOf, thisProcess } from './process-identity.ts';
+
+export interface Lock {
+  readonly path: string;
+  release(): Promise<void>;
+}
+
+export interface LockHolder extends ProcessIdentity {
+  /** Different for each time that a lock is taken. */
+  readonly token: string;
+}
+
+/**
+ * Takes the lock file, or throws `conflict` while somebody else who is alive holds it.
+ *
+ * The file comes into being whole (written under another name, then linked). A dead holder's is replaced by whoever
+ * first makes `<path>.after-<its token>`: that too is a lock, taken in this same way, so that of two who find a dead
+ * holder only one replaces the file, and a third who looked long ago finds another token there and gives up.
+ */
+export async function takeLock(path: string): Promise<Lock> {
+  return translated(`take the lock ${path}`, () => take(path, 0));
+}
+
+const MOST_DEAD_TAKERS = 10;
+
+async function take(path: string, depth: number): Promise<Lock> {
+  const token = randomUUID();
+  const mine = `${path}.${token}`;
+  await writeFile(mine, JSON.stringify({ ...thisProcess(), token }), { flag: 'wx' });
+  try {
+    if (await linked(mine, path)) return held(path, token);
+    const holder = await readHolder(path);
+    // It was let go of this moment.
+    if (holder === undefined) return await take(path, depth + 1);
+    const state = stateOf(holder);
+    if (state !== 'dead' || depth > MOST_DEAD_TAKERS) throw heldBy(path, holder, state);
+    const succession = await take(`${path}.after-${holder.token}`, depth + 1);
+    try {
+      const now = await readHolder(path);
+      if (now?.token !== holder.token) throw heldBy(path, now ?? holder, 'alive');
+      await rename(mine, path);
+      return held(path, token);
+    } finally {
+      await succession.release();
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function held(path: string, token: string): Lock {
+  return {
+    path,
+    release: async () => {
+      if ((await readHolder(path))?.token === token) await rm(path, { force: true });
+    },
+  };
+}
+
+/** Undefined when there is none. A file that is no lock of ours holds like a living process. */
+export async function readHolder(path: string): Promise<LockHolder | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const holder = tryParseJson(text);
+  if (isRecord(holder) && typeof holder.token === 'string') return holder as unknown as LockHolder;
+  throw new ChangeoverError('conflict', `${path} is no lock file of Changeover.`, { hint: 'Move it away.' });
+}
+
+function heldBy(path: string, { pid, host }: LockHolder, state: string): ChangeoverError {
+  const who = pid === process.pid ? 'this very process' : `process ${pid} on ${host}`;
+  const hint =
+    state === 'unknown'
+      ? `If that process is gone, remove ${path}; if it is not, stop it first.`
+      : 'Only one process writes a dictionary. Stop the other one, or send it the changes.';
+  return new ChangeoverError('conflict', `The dictionary is being written by ${who}, which holds ${path}.`, {
+    hint,
+  });
+}

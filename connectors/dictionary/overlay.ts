@@ -1,0 +1,75 @@
+import { compareCodePoints } from '../../core/text.ts';
+import type { Change } from '../../schemas/change.ts';
+import { parseKey } from '../../schemas/keys.ts';
+import { type Held, isNewer } from '../../schemas/version.ts';
+import type { DictionaryKind } from './kinds.ts';
+
+export type HeldAgent = Held<'agent'> & { readonly version: number };
+export type HeldTie = Held<'relationship'> & { readonly version: number };
+
+/** The ties of one source, by type and target. */
+export type HeldTies = ReadonlyMap<string, HeldTie>;
+
+/** Types contain no NUL, so no two ties of a source share a key. */
+export function tieKey({ type, target }: { readonly type: string; readonly target: string }): string {
+  return `${type}\u0000${target}`;
+}
+
+export function parseTieKey(key: string): { readonly type: string; readonly target: string } {
+  const end = key.indexOf('\u0000');
+  return { type: key.slice(0, end), target: key.slice(end + 1) };
+}
+
+/** What the journal changed: for each key the newest state, or that there is none any more. */
+export class Overlay {
+  readonly agents = new Map<string, HeldAgent>();
+  /** By source. */
+  readonly ties = new Map<string, Map<string, HeldTie>>();
+  #entries = 0;
+  #revision = 0;
+  #sorted:
+    | { readonly revision: number; readonly ids: ReadonlyMap<DictionaryKind, readonly string[]> }
+    | undefined;
+
+  /** Keys that it holds. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Grows with each change, so that what was derived can be told from what holds. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Takes over a change unless something newer stands here. Saying it twice is harmless. */
+  put(change: Change): void {
+    this.#revision++;
+    if (change.kind === 'agent') {
+      const { key, version, after } = change;
+      const held = this.agents.get(key);
+      if (held === undefined) this.#entries++;
+      else if (!isNewer(version, held.version)) return;
+      this.agents.set(key, { version, entity: after });
+    } else if (change.kind === 'relationship') {
+      const identity = change.after ?? parseKey('relationship', change.key);
+      const ties = this.ties.get(identity.source) ?? new Map<string, HeldTie>();
+      const held = ties.get(tieKey(identity));
+      if (held === undefined) this.#entries++;
+      else if (!isNewer(change.version, held.version)) return;
+      ties.set(tieKey(identity), { version: change.version, entity: change.after });
+      this.ties.set(identity.source, ties);
+    }
+  }
+
+  /** The agents of which it holds something of that kind, by code point. Made anew only after a change. */
+  idsInOrder(kind: DictionaryKind): readonly string[] {
+    if (this.#sorted?.revision !== this.#revision) {
+      const ids = new Map<DictionaryKind, readonly string[]>([
+        ['agent', [...this.agents.keys()].sort(compareCodePoints)],
+        ['relationship', [...this.ties.keys()].sort(compareCodePoints)],
+      ]);
+      this.#sorted = { revision: this.#revision, ids };
+    }
+    return this.#sorted.ids.get(kind) ?? [];
+  }
+}

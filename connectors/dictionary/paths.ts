@@ -1,0 +1,68 @@
+import { realpathSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isMissing } from './errors.ts';
+
+/** The files of one dictionary. They live side by side, so that they move and are backed up together. */
+export interface DictionaryPaths {
+  /** The legacy JSON file. */
+  readonly base: string;
+  /** Changes since the base was written; its header is the mark of the role. */
+  readonly journal: string;
+  /** What the legacy shape has no place for: versions, tombstones, ties of agents that are not there. */
+  readonly versions: string;
+  /** Who may write. */
+  readonly lock: string;
+  readonly folder: string;
+}
+
+/** A symbolic link is followed first: renaming a new file over the link would cut it. */
+export function dictionaryPaths(file: string): DictionaryPaths {
+  const base = followed(resolve(file));
+  return {
+    base,
+    journal: `${base}.journal`,
+    versions: `${base}.versions`,
+    lock: `${base}.lock`,
+    folder: dirname(base),
+  };
+}
+
+function followed(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (!isMissing(error)) return path;
+    const folder = dirname(path);
+    return folder === path ? path : join(followed(folder), basename(path));
+  }
+}
+
+/** Makes renames and new names in the folder durable. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Replaces a file: a crash leaves the old content or the new, never a part of it. */
+export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.new-${process.pid}`;
+  try {
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}

@@ -1,0 +1,37 @@
+import type { Connector } from '../connector.ts';
+import { openClient } from './client.ts';
+import { namesOf } from './names.ts';
+import { neo4jOptions } from './options.ts';
+import { openProbe } from './probe.ts';
+import { prepareSchema } from './schema.ts';
+import { openSink } from './sink.ts';
+import { openSource } from './source.ts';
+import { prepareVectorIndex } from './vector-index.ts';
+
+export const neo4jConnector: Connector<typeof neo4jOptions> = {
+  name: 'neo4j',
+  kinds: {
+    legacy: ['agent', 'relationship', 'embedding'],
+    target: ['agent', 'relationship', 'embedding'],
+  },
+  options: neo4jOptions,
+
+  async open(options, context) {
+    const client = await openClient(options, context.logger);
+    const names = namesOf(options.labels);
+    const scope = { client, names, options, context };
+    return {
+      name: context.name,
+      async prepare() {
+        await prepareSchema(scope);
+        if (context.kinds.includes('embedding')) {
+          await prepareVectorIndex(client, names.memory.label, options.space);
+        }
+      },
+      source: openSource(scope),
+      sink: openSink(scope),
+      probe: openProbe(scope),
+      close: () => client.close(),
+    };
+  },
+};

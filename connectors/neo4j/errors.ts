@@ -1,0 +1,135 @@
+import { Neo4jError } from 'neo4j-driver';
+import { ChangeoverError, type ErrorCode, messageOf } from '../../core/errors.ts';
+
+interface Meaning {
+  readonly code: ErrorCode;
+  /** In place of the server's own words, which speak of drivers and transactions. */
+  readonly says?: string;
+  readonly hint?: string;
+  readonly retryable?: boolean;
+}
+
+type Rule = readonly [code: RegExp, pattern: RegExp | null, meaning: Meaning];
+
+/** The first rule whose code (and message, where one is given) fits says what an error of the server means. */
+const RULES: readonly Rule[] = [
+  [
+    /./,
+    /no space left|out ?of ?disk ?space|disk (is )?full/i,
+    { code: 'no-space', says: 'its disk is full', hint: "Make room on the server's disk, then start again." },
+  ],
+  [
+    /^(ServiceUnavailable|SessionExpired)$/,
+    /Server responded HTTP/i,
+    { code: 'mismatch', hint: 'Name the Bolt port (7687 by default), not the HTTP port.', retryable: false },
+  ],
+  [
+    /^(ServiceUnavailable|SessionExpired)$/,
+    /certificate|self.signed|wrong version number|SSL|TLS/,
+    { code: 'unreachable', hint: 'Check the address: bolt+s:// and neo4j+s:// need TLS on the server.' },
+  ],
+  [
+    /^(ServiceUnavailable|SessionExpired)$/,
+    null,
+    {
+      code: 'unreachable',
+      hint: 'Check the address, and that the server is running and can be reached from here.',
+    },
+  ],
+  [
+    /Security\.(Unauthorized|TokenExpired|MissingCredentials)$/,
+    null,
+    {
+      code: 'unauthenticated',
+      says: 'the server refuses the user or the password',
+      hint: 'Check user and password (or passwordFile).',
+    },
+  ],
+  [
+    /Security\.AuthenticationRateLimit$/,
+    null,
+    {
+      code: 'unauthenticated',
+      says: 'too many wrong passwords; the server refuses even the right one for a while',
+      hint: 'Check user and password, wait some seconds, then start again.',
+    },
+  ],
+  [
+    /Security\.CredentialsExpired$/,
+    null,
+    {
+      code: 'unauthenticated',
+      says: 'the password has to be changed before it can be used',
+      hint: "Run ALTER CURRENT USER SET PASSWORD FROM '…' TO '…' on the database system.",
+    },
+  ],
+  [/Security\.AuthorizationExpired$/, null, { code: 'unauthenticated', retryable: true }],
+  [
+    /ForbiddenOnReadOnlyDatabase|WriteOnReadOnlyAccessMode|Database\.ReadOnly/,
+    null,
+    {
+      code: 'forbidden',
+      says: 'the database is read-only',
+      hint: 'Make the database writable, or name another one.',
+    },
+  ],
+  [
+    /Security\./,
+    null,
+    { code: 'forbidden', hint: 'Grant the user the right to read, write and make indexes and constraints.' },
+  ],
+  [
+    /Database\.DatabaseNotFound$/,
+    null,
+    { code: 'mismatch', says: 'the server has no such database', hint: 'Check the name of the database.' },
+  ],
+  [
+    /Transaction\.TransactionTimedOut/,
+    null,
+    { code: 'timeout', hint: 'Raise queryTimeoutMs, or lower batchSize.' },
+  ],
+  [
+    /(DeadlockDetected|LockClientStopped|LockAcquisitionTimeout)/,
+    null,
+    { code: 'conflict', retryable: true },
+  ],
+  // A node that was found is gone before the statement used it: somebody else deleted it meanwhile.
+  [/Statement\.EntityNotFound$/, null, { code: 'conflict', retryable: true }],
+  [/General\.TransactionOutOfMemoryError$/, null, { code: 'change-rejected' }],
+  [/^Neo\.TransientError\./, null, { code: 'unreachable' }],
+  [/Database\.DatabaseUnavailable|General\.DatabaseUnavailable/, null, { code: 'unreachable' }],
+  [
+    /Schema\.(IndexAlreadyExists|ConstraintAlreadyExists|IndexWithNameAlreadyExists|ConstraintWithNameAlreadyExists)$/,
+    null,
+    { code: 'conflict', hint: 'Drop the index or constraint that is in the way, then start again.' },
+  ],
+  [
+    /Schema\.ConstraintCreationFailed$/,
+    null,
+    { code: 'mismatch', hint: 'Merge or remove the nodes that have one id, then start again.' },
+  ],
+  [/Schema\.(ConstraintValidationFailed|TokenNameError)$/, null, { code: 'change-rejected' }],
+  [/Statement\.(TypeError|ArgumentError|ConstraintVerificationFailed)$/, null, { code: 'change-rejected' }],
+  [/Statement\.ExecutionFailed$/, /too large to index/i, { code: 'change-rejected' }],
+];
+
+/**
+ * What a failure of the driver or server means to us. `change-rejected` is a fault of the records that were written:
+ * the sink looks for the one. What is no error of the driver (a defect, an abort) stays as it is.
+ */
+export function neo4jError(error: unknown, where: string): unknown {
+  if (!(error instanceof Neo4jError)) return error;
+  const message = messageOf(error);
+  const rule = RULES.find(
+    ([code, pattern]) => code.test(error.code) && (pattern === null || pattern.test(message)),
+  );
+  const { code, says, ...details } = rule?.[2] ?? { code: 'internal' as const };
+  return new ChangeoverError(code, `${where}: ${says ?? factOf(message)}`, { ...details, cause: error });
+}
+
+/** The driver puts advice before the fact in some messages, and the server some after it. */
+function factOf(message: string): string {
+  const [line = message] = message.split('\n');
+  const causedBy = line.indexOf('Caused by: ');
+  return (causedBy === -1 ? line : `does not answer (${line.slice(causedBy + 'Caused by: '.length)})`).trim();
+}

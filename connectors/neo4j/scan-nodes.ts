@@ -1,0 +1,79 @@
+import { groupBy } from '../../core/sequence.ts';
+import type { ScanRange } from '../../schemas/scan-order.ts';
+import type { RejectedItem, ScanChunk, ScanOptions, SourceRow } from '../connector.ts';
+import type { NodeKind } from './apply-nodes.ts';
+import { nodesWithBadIds } from './bad-ids.ts';
+import type { Neo4jClient } from './client.ts';
+import type { NodeNames } from './names.ts';
+import { type ReadNode, readNodes } from './read-nodes.ts';
+import type { Reading } from './rows.ts';
+import type { Properties } from './values.ts';
+import { type Placed, walkIds } from './walk-ids.ts';
+
+export interface NodeReader<K extends NodeKind> {
+  readonly client: Neo4jClient;
+  readonly names: NodeNames;
+  /** Looks at what may have changed since the last scan. */
+  readonly refresh: () => Promise<void>;
+  readonly read: (properties: Properties) => Reading<K>;
+}
+
+/** Whether a scan of this range begins at the very start: what has no place in the order is reported there. */
+export function isFromStart(range: ScanRange): boolean {
+  return range.after === null || range.after.length === 0;
+}
+
+export async function* scanNodes<K extends NodeKind>(
+  reader: NodeReader<K>,
+  range: ScanRange,
+  { limit, signal }: ScanOptions,
+): AsyncGenerator<ScanChunk<K>> {
+  const { client, names } = reader;
+  await reader.refresh();
+  if (isFromStart(range)) {
+    for await (const rejected of nodesWithBadIds(client, names.label, limit)) {
+      yield { rows: [], rejected, last: [] };
+    }
+  }
+  const pages = walkIds(client, names.label, {
+    after: String(range.after?.[0] ?? ''),
+    inclusive: false,
+    until: range.until === null ? null : String(range.until[0] ?? ''),
+    limit,
+  });
+  for await (const page of pages) {
+    signal?.throwIfAborted();
+    yield await chunkOf(reader, page);
+  }
+}
+
+async function chunkOf<K extends NodeKind>(
+  reader: NodeReader<K>,
+  page: readonly Placed[],
+): Promise<ScanChunk<K>> {
+  const { client, names } = reader;
+  const rows: SourceRow<K>[] = [];
+  const rejected: RejectedItem[] = [];
+  const byId = groupBy(page, ({ id }) => id);
+  const ats = [...byId.values()].filter(({ length }) => length === 1).flatMap(([node]) => node?.at ?? []);
+  const nodes = new Map((await readNodes(client, names, { ats })).map((node) => [node.at, node]));
+  for (const [id, [first, ...others]] of byId) {
+    if (first === undefined) continue;
+    const where = `node ${first.at} (:${names.label} {id: ${JSON.stringify(id)}})`;
+    if (others.length > 0) {
+      rejected.push({ where, reason: `${others.length + 1} nodes have this id` });
+      continue;
+    }
+    const node = nodes.get(first.at);
+    // It has gone since, or its place has been taken by another node.
+    if (node === undefined || node.stub || node.properties.id !== id) continue;
+    const { entity, fault } = readNode(reader, node);
+    if (fault === undefined) rows.push({ key: id, version: node.version, entity });
+    else rejected.push({ where, reason: fault });
+  }
+  return { rows, rejected, last: [page.at(-1)?.id ?? ''] };
+}
+
+export function readNode<K extends NodeKind>({ read }: NodeReader<K>, node: ReadNode): Reading<K> {
+  return node.fault === undefined ? read(node.properties) : { fault: node.fault };
+}

@@ -1,0 +1,120 @@
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import type { StoreContext } from '../connector.ts';
+import type { Neo4jClient } from './client.ts';
+import { claimLabels, requireClaim } from './mark.ts';
+import { LOCK_PROPERTY, type Names, quoted } from './names.ts';
+import { runSchemaCommand } from './schema-command.ts';
+
+/** A rule that the guard rests on: `MERGE` without it makes two nodes when two transactions meet. */
+interface UniqueRule {
+  readonly label: string;
+  readonly properties: readonly string[];
+}
+
+export interface SchemaScope {
+  readonly client: Neo4jClient;
+  readonly names: Names;
+  readonly context: Pick<StoreContext, 'name' | 'role' | 'kinds'>;
+}
+
+const holdsGraph = (kinds: readonly Kind[]): boolean =>
+  kinds.includes('agent') || kinds.includes('relationship');
+
+/** The labels whose nodes belong to this store's role. */
+export function labelsOf({ names, context }: SchemaScope): readonly string[] {
+  return [
+    ...(holdsGraph(context.kinds) ? [names.agent.label] : []),
+    ...(context.kinds.includes('embedding') ? [names.memory.label] : []),
+  ];
+}
+
+export function uniqueRules({ names, context }: SchemaScope): readonly UniqueRule[] {
+  const { agent, memory, relationshipTombstone } = names;
+  const graph: readonly UniqueRule[] = [
+    { label: agent.label, properties: ['id'] },
+    { label: agent.tombstone, properties: ['id'] },
+    { label: relationshipTombstone, properties: ['source', 'type', 'target'] },
+  ];
+  const vectors: readonly UniqueRule[] = [
+    { label: memory.label, properties: ['id'] },
+    { label: memory.tombstone, properties: ['id'] },
+  ];
+  return [
+    ...(holdsGraph(context.kinds) ? graph : []),
+    ...(context.kinds.includes('embedding') ? vectors : []),
+  ];
+}
+
+/** Makes the constraints, indexes and the mark of the role. Two processes may do it at once. */
+export async function prepareSchema(scope: SchemaScope): Promise<void> {
+  const { client, names, context } = scope;
+  await claimLabels(scope, labelsOf(scope));
+  for (const rule of uniqueRules(scope)) await makeUnique(client, rule);
+  if (context.role === 'target' && holdsGraph(context.kinds)) {
+    const { label } = names.agent;
+    for (const property of ['type', 'active']) {
+      const name = quoted(`changeover_${label}_${property}`);
+      await runSchemaCommand(
+        client,
+        `CREATE INDEX ${name} IF NOT EXISTS FOR (n:${quoted(label)}) ON (n.${property})`,
+      );
+    }
+    await runSchemaCommand(
+      client,
+      'CREATE INDEX changeover_KNOWS_strength IF NOT EXISTS FOR ()-[r:KNOWS]-() ON (r.strength)',
+    );
+  }
+  await client.runAlone('CALL db.createProperty($name)', { name: LOCK_PROPERTY });
+  await client.runAlone('CALL db.awaitIndexes()');
+}
+
+async function makeUnique(client: Neo4jClient, { label, properties }: UniqueRule): Promise<void> {
+  const name = quoted(`changeover_${label}_key`);
+  const key = properties.map((property) => `n.${property}`).join(', ');
+  await runSchemaCommand(
+    client,
+    `CREATE CONSTRAINT ${name} IF NOT EXISTS FOR (n:${quoted(label)}) REQUIRE (${key}) IS UNIQUE`,
+  );
+}
+
+/** What is missing of the rules, by label. */
+export async function missingRules(scope: SchemaScope): Promise<readonly string[]> {
+  const rows = await scope.client.runAlone(
+    `SHOW CONSTRAINTS YIELD type, entityType, labelsOrTypes, properties
+     WHERE entityType = 'NODE' AND type IN ['UNIQUENESS', 'NODE_PROPERTY_UNIQUENESS', 'NODE_KEY']
+     RETURN labelsOrTypes[0] AS label, properties`,
+  );
+  const there = new Set(rows.map((row) => ruleName(row.get('label'), row.get('properties'))));
+  return uniqueRules(scope)
+    .map(({ label, properties }) => ruleName(label, properties))
+    .filter((name) => !there.has(name));
+}
+
+function ruleName(label: string, properties: readonly string[]): string {
+  return `:${label}(${properties.join(', ')})`;
+}
+
+/** Refuses to write where the rules are missing or the place is not marked as ours. */
+export async function requirePrepared(scope: SchemaScope): Promise<void> {
+  await requireClaim(scope, labelsOf(scope));
+  const missing = await missingRules(scope);
+  if (missing.length === 0) return;
+  throw new ChangeoverError(
+    'mismatch',
+    `${scope.client.where}: no uniqueness constraint on ${missing.join(', ')}`,
+    { hint: 'Let the store be prepared again; without the constraint concurrent writes make duplicates.' },
+  );
+}
+
+/** Whether keys of a label can be walked by an index; without one every chunk of a scan would read the whole label. */
+export async function hasIdIndex(client: Neo4jClient, label: string): Promise<boolean> {
+  const [row] = await client.runAlone(
+    `SHOW INDEXES YIELD type, state, entityType, labelsOrTypes, properties
+     WHERE entityType = 'NODE' AND type = 'RANGE' AND state = 'ONLINE'
+       AND labelsOrTypes = [$label] AND properties = ['id']
+     RETURN count(*) > 0 AS found`,
+    { label },
+  );
+  return row?.get('found') === true;
+}

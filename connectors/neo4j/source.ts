@@ -1,0 +1,96 @@
+import type { Kind } from '../../schemas/kinds.ts';
+import type { ScanRange } from '../../schemas/scan-order.ts';
+import type { Held } from '../../schemas/version.ts';
+import type { ScanChunk, ScanOptions, Source } from '../connector.ts';
+import type { NodeKind } from './apply-nodes.ts';
+import { getNodes, getTies, lookUp } from './get.ts';
+import { countNodes, countTies, planRanges } from './plan.ts';
+import { type GraphKind, type Reading, readAgent, readEmbedding, readRelationship } from './rows.ts';
+import { type NodeReader, scanNodes } from './scan-nodes.ts';
+import { scanTies, type TieReader } from './scan-ties.ts';
+import type { SinkScope } from './sink.ts';
+import { vectorDimension } from './vector-index.ts';
+
+/** What a source can do with one kind. */
+interface KindSource<K extends GraphKind> {
+  count(): Promise<number>;
+  ranges(parts: number): Promise<readonly ScanRange[]>;
+  scan(range: ScanRange, options: ScanOptions): AsyncIterable<ScanChunk<K>>;
+  get(keys: readonly string[]): Promise<readonly (Held<K> | undefined)[]>;
+}
+
+export function openSource(scope: SinkScope): Source {
+  const { context } = scope;
+  const sources: { readonly [K in GraphKind]: KindSource<K> } = {
+    agent: nodeSource(agentReader(scope)),
+    relationship: tieSource(scope),
+    embedding: nodeSource(embeddingReader(scope)),
+  };
+  const sourceOf = <K extends Kind>(kind: K): KindSource<K & GraphKind> => {
+    if (!context.kinds.includes(kind)) throw new Error(`This source holds no ${kind}.`);
+    return sources[kind as K & GraphKind];
+  };
+  return {
+    kinds: context.kinds,
+    count: async (kind) => await sourceOf(kind).count(),
+    ranges: async (kind, parts) => await sourceOf(kind).ranges(parts),
+    scan: (kind, range, options) => sourceOf(kind).scan(range, options),
+    get: async (kind, keys) => await sourceOf(kind).get(keys),
+    close: async () => {},
+  };
+}
+
+function nodeSource<K extends NodeKind>(reader: NodeReader<K>): KindSource<K> {
+  const { client, names } = reader;
+  return {
+    count: () => countNodes(client, names),
+    ranges: (parts) => planRanges(client, names, parts, 'by node'),
+    scan: (range, options) => scanNodes(reader, range, options),
+    async get(keys) {
+      await reader.refresh();
+      return await lookUp(keys, (some) => getNodes(reader, some));
+    },
+  };
+}
+
+function tieSource({ client, names, options }: SinkScope): KindSource<'relationship'> {
+  const reader: TieReader = {
+    client,
+    names: names.agent,
+    read: (ends, properties) => readRelationship(ends, properties, options),
+  };
+  return {
+    count: () => countTies(client, names.agent),
+    ranges: (parts) => planRanges(client, names.agent, parts, 'by relationships'),
+    scan: (range, scanOptions) => scanTies(reader, range, scanOptions),
+    get: (keys) => lookUp(keys, (some) => getTies(reader, names.relationshipTombstone, some)),
+  };
+}
+
+function agentReader({ client, names, options }: SinkScope): NodeReader<'agent'> {
+  return {
+    client,
+    names: names.agent,
+    refresh: async () => {},
+    read: (properties) => readAgent(properties, options),
+  };
+}
+
+/** An embedding that is not as long as the others is no embedding of this place. */
+function embeddingReader({ client, names, options }: SinkScope): NodeReader<'embedding'> {
+  let dimension: number | null = null;
+  return {
+    client,
+    names: names.memory,
+    async refresh() {
+      dimension = await vectorDimension(client, names.memory.label);
+    },
+    read(properties): Reading<'embedding'> {
+      const reading = readEmbedding(properties, options);
+      if (reading.fault !== undefined || dimension === null || reading.entity.dimension === dimension) {
+        return reading;
+      }
+      return { fault: `vector has ${reading.entity.dimension} dimensions, the others have ${dimension}` };
+    },
+  };
+}

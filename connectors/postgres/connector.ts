@@ -1,0 +1,28 @@
+import type { Connector } from '../connector.ts';
+import { openPostgres } from './client.ts';
+import { postgresOptions } from './options.ts';
+import { openProbe } from './probe.ts';
+import { prepareSchema } from './schema.ts';
+import { openSink } from './sink.ts';
+import { openSource } from './source.ts';
+import { POSTGRES_KINDS } from './tables.ts';
+
+export const postgresConnector: Connector<typeof postgresOptions> = {
+  name: 'postgres',
+  kinds: { legacy: [], target: POSTGRES_KINDS },
+  options: postgresOptions,
+
+  async open(options, context) {
+    const { schema, batchRows } = options;
+    const { kinds } = context;
+    const client = await openPostgres(options, context.logger);
+    return {
+      name: context.name,
+      prepare: () => prepareSchema(client, schema, context),
+      source: openSource({ client, kinds, schema }),
+      sink: openSink({ client, kinds, schema, batchRows }),
+      probe: openProbe({ client, schema, context }),
+      close: () => client.close(),
+    };
+  },
+};

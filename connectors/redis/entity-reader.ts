@@ -1,0 +1,121 @@
+import { ChangeoverError } from '../../core/errors.ts';
+import { chunked, forEachLimited } from '../../core/sequence.ts';
+import type { EntityOf } from '../../schemas/change.ts';
+import { type IdentityOf, keyOf } from '../../schemas/keys.ts';
+import { MAX_AGENT_FIELDS } from './agent-hash.ts';
+import type { RedisClient } from './client.ts';
+import { READ_ENTITIES } from './entity-scripts.ts';
+import { type Address, addressOf, type Layout, type PlacedKind, whereIs } from './layout.ts';
+import type { UnknownFields } from './options.ts';
+import { type Content, entityFrom, MAX_VALUE_BYTES } from './rows.ts';
+import { type HeldVersion, parseHeldVersion } from './versions.ts';
+
+/** What was found of one item. */
+export interface ReadItem<E> {
+  /** Undefined where the versions hash says nothing of it. */
+  readonly held: HeldVersion | undefined;
+  /** Null where there is none. */
+  readonly entity: E | null;
+  /** Why what is there is no entity that could be moved. */
+  readonly fault?: { readonly where: string; readonly reason: string };
+  /** About how many bytes it takes. */
+  readonly bytes: number;
+}
+
+/** Where and how to read. */
+export interface ReadContext {
+  readonly client: RedisClient;
+  readonly layout: Layout;
+  readonly unknownFields: UnknownFields;
+}
+
+/** Items that one script reads at most, and bytes after which it reads no more: it holds up everybody else. */
+const ITEMS_PER_CALL = 200;
+export const BYTES_PER_CALL = 2 * 1024 * 1024;
+export const CALLS_AT_ONCE = 4;
+
+/** Reads items in chunks, some calls at once; `readSome` answers for as many of its items as it got to, at least one. */
+export async function readAll<I, R>(
+  items: readonly I[],
+  itemsPerCall: number,
+  readSome: (items: readonly I[]) => Promise<readonly R[]>,
+): Promise<readonly R[]> {
+  const chunks = [...chunked(items, itemsPerCall)].map((chunk) => ({ chunk, read: [] as R[] }));
+  await forEachLimited(chunks, CALLS_AT_ONCE, async ({ chunk, read }) => {
+    while (read.length < chunk.length) {
+      const some = await readSome(chunk.slice(read.length));
+      if (some.length === 0) throw new Error('A read answered for none of its items.');
+      read.push(...some);
+    }
+  });
+  return chunks.flatMap(({ read }) => read);
+}
+
+type Reply = [version: Buffer | null, found: Buffer, content: Content | number | null];
+
+/** Version and content of each identity, both of one moment. */
+export function readEntities<K extends PlacedKind>(
+  kind: K,
+  identities: readonly IdentityOf[K][],
+  context: ReadContext,
+): Promise<readonly ReadItem<EntityOf[K]>[]> {
+  const { client, layout } = context;
+  const items = identities.map((identity) => ({ identity, address: addressOf(kind, identity, layout) }));
+  return readAll(items, ITEMS_PER_CALL, async (some) => {
+    const limits = [MAX_AGENT_FIELDS, MAX_VALUE_BYTES, BYTES_PER_CALL].map(String);
+    const replies = (await client.run(
+      READ_ENTITIES,
+      [layout.versionsKey(kind), ...some.map(({ address }) => address.key)],
+      [
+        ...limits,
+        ...some.flatMap(({ identity, address }) => [keyOf(kind, identity), address.shape, address.field]),
+      ],
+    )) as Reply[];
+    return some.slice(0, replies.length).map(({ identity, address }, index) => {
+      const [version, found, content] = replies[index] as Reply;
+      const held = heldIn(version, layout.versionsKey(kind), context);
+      const entity = entityIn(kind, identity, address, found.toString(), content, context.unknownFields);
+      const bytes = sizeOf(content);
+      if (typeof entity !== 'string') return { held, entity, bytes };
+      return { held, entity: null, bytes, fault: { where: whereIs(address), reason: entity } };
+    });
+  });
+}
+
+function entityIn<K extends PlacedKind>(
+  kind: K,
+  identity: IdentityOf[K],
+  { shape }: Address,
+  found: string,
+  content: Content | number | null,
+  unknownFields: UnknownFields,
+): EntityOf[K] | string | null {
+  if (found === 'none') return null;
+  if (found === 'large') {
+    return shape === 'hash'
+      ? `has ${content} fields, more than ${MAX_AGENT_FIELDS}`
+      : `has ${content} bytes, more than ${MAX_VALUE_BYTES}`;
+  }
+  if (found !== 'content') return `holds a ${found}, not a ${shape === 'string' ? 'string' : 'hash'}`;
+  return entityFrom(kind, identity, content as Content, unknownFields);
+}
+
+function sizeOf(content: Content | number | null): number {
+  if (content === null || typeof content === 'number') return 0;
+  return Buffer.isBuffer(content) ? content.length : content.reduce((sum, bytes) => sum + bytes.length, 0);
+}
+
+/** Reads what the versions hash says; throws `mismatch` where that is not ours. */
+export function heldIn(
+  version: Buffer | null,
+  key: string,
+  { client }: Pick<ReadContext, 'client'>,
+): HeldVersion | undefined {
+  if (version === null) return undefined;
+  const text = version.toString();
+  const held = parseHeldVersion(text);
+  if (held !== undefined) return held;
+  throw new ChangeoverError('mismatch', `Redis at ${client.where} holds ${JSON.stringify(text)} in ${key}.`, {
+    hint: 'Give bookkeepingPrefix a beginning that nothing else uses.',
+  });
+}

@@ -1,0 +1,94 @@
+import { externalSort } from '../../core/external-sort.ts';
+import { compareCodePoints } from '../../core/text.ts';
+import { escapeBytes, NOT_UTF8, textOf } from './bytes.ts';
+import type { RedisClient } from './client.ts';
+import { enumerateExperiences } from './enumerate-experiences.ts';
+import { type FoundHash, fieldsOf } from './hash-fields.ts';
+import { type KeyPattern, keyFor } from './key-patterns.ts';
+import { idsOf } from './key-scan.ts';
+import { type Layout, quote, type RedisKind } from './layout.ts';
+import { type Found, toLine } from './place-lines.ts';
+
+/**
+ * What there is of a kind, as lines (place-lines.ts) in scan order, each once: keys only, because content is read when
+ * it is asked for. Memory is bounded; what does not fit is sorted on disk.
+ */
+export function enumerate(kind: RedisKind, client: RedisClient, layout: Layout): AsyncIterable<string> {
+  return ENUMERATORS[kind](client, layout);
+}
+
+type Enumerator = (client: RedisClient, layout: Layout) => AsyncIterable<string>;
+
+const ENUMERATORS: { readonly [K in RedisKind]: Enumerator } = {
+  agent: async function* (client, { patterns }) {
+    for await (const { id, fault } of idsOf(client, patterns.agent)) {
+      yield toLine({ place: [id], ...(fault !== undefined && { fault }) });
+    }
+  },
+
+  // Each hash is sorted by itself: the agents come in order already.
+  'q-value': async function* (client, { patterns }) {
+    for await (const hash of hashesOf(client, patterns.qValues)) {
+      yield* sorted(linesOf(hash, patterns.qValues, qValuePlace));
+    }
+  },
+
+  policy: (client, { patterns }) => sorted(policyLines(client, patterns)),
+
+  experience: enumerateExperiences,
+};
+
+function sorted(lines: AsyncIterable<string>): AsyncIterable<string> {
+  return externalSort(lines, { compare: compareCodePoints, unique: true });
+}
+
+async function* policyLines(client: RedisClient, patterns: Layout['patterns']): AsyncGenerator<string> {
+  for await (const { id, fault } of idsOf(client, patterns.policy)) {
+    yield toLine(fault === undefined ? { place: [id, ''] } : { place: [id], fault });
+  }
+  for await (const hash of hashesOf(client, patterns.namedPolicies)) {
+    yield* linesOf(hash, patterns.namedPolicies, namedPolicyPlace);
+  }
+}
+
+function hashesOf(client: RedisClient, pattern: KeyPattern): AsyncIterable<FoundHash> {
+  return fieldsOf(client, pattern, idsOf(client, pattern));
+}
+
+type PlaceOf = (id: string, field: string) => Found['place'] | string;
+
+async function* linesOf(hash: FoundHash, pattern: KeyPattern, placeOf: PlaceOf): AsyncGenerator<string> {
+  const key = keyFor(pattern, hash.id);
+  if (hash.fault !== undefined) yield toLine({ place: [hash.id], fault: hash.fault });
+  for await (const page of hash.pages) {
+    for (const bytes of page) yield toLine(fieldFound(key, hash.id, bytes, placeOf));
+  }
+}
+
+function fieldFound(key: string, id: string, bytes: Buffer, placeOf: PlaceOf): Found {
+  const field = textOf(bytes);
+  const place = field === undefined ? `its name ${NOT_UTF8}` : placeOf(id, field);
+  if (typeof place !== 'string') return { place };
+  const name = field ?? escapeBytes(bytes);
+  // No state and no name is empty, so what is no entity comes before all that are, each at a place of its own.
+  return {
+    place: [id, '', 0, name],
+    fault: { where: `key ${quote(key)}, field ${quote(name)}`, reason: place },
+  };
+}
+
+const INTEGER = /^(?:0|-?[1-9]\d*)$/;
+
+/** The state may hold `|` itself: the last one parts it from the action. */
+const qValuePlace: PlaceOf = (id, field) => {
+  const bar = field.lastIndexOf('|');
+  if (bar < 0) return 'has no "|" between state and action';
+  const action = Number(field.slice(bar + 1));
+  // 01 would be another field for the same action as 1.
+  if (!INTEGER.test(field.slice(bar + 1)) || !Number.isSafeInteger(action))
+    return 'its action is no whole number';
+  return bar === 0 ? 'its state is empty' : [id, field.slice(0, bar), action];
+};
+
+const namedPolicyPlace: PlaceOf = (id, field) =>
+  field === '' ? 'a policy without a name here' : [id, field];

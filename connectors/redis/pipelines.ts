@@ -1,0 +1,24 @@
+import type { RedisClient } from './client.ts';
+import { isAnswer, isWrongType } from './errors.ts';
+
+export const WRONG_TYPE = Symbol('wrong type');
+
+/**
+ * Sends several commands in one go and answers what each said, in their order; `WRONG_TYPE` where the key holds
+ * something else than the command is for.
+ */
+export async function pipelined(
+  client: RedisClient,
+  commands: readonly (readonly [method: string, ...args: (string | number)[]])[],
+): Promise<readonly unknown[]> {
+  if (commands.length === 0) return [];
+  return client.call(async (redis) => {
+    const batch = commands.map((command) => [...command]);
+    const answers = (await redis.pipeline(batch).exec()) ?? [];
+    return answers.map(([error, answer]) => {
+      if (error === null) return answer;
+      if (isAnswer(error) && isWrongType(error)) return WRONG_TYPE;
+      throw error;
+    });
+  });
+}

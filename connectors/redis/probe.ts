@@ -1,0 +1,159 @@
+import { ChangeoverError, messageOf } from '../../core/errors.ts';
+import type { Probe, ProbeResult, StoreContext } from '../connector.ts';
+import type { RedisClient, ServerInfo } from './client.ts';
+import { toRedisError } from './errors.ts';
+import { keyFor } from './key-patterns.ts';
+import type { Layout } from './layout.ts';
+import { findRival } from './schema.ts';
+
+interface ProbeOptions {
+  readonly client: RedisClient;
+  readonly layout: Layout;
+  readonly context: Pick<StoreContext, 'name' | 'role'>;
+}
+
+type Look = (options: ProbeOptions, info: ServerInfo) => Promise<Omit<ProbeResult, 'check'>>;
+
+export function openProbe(options: ProbeOptions): Probe {
+  return {
+    async check() {
+      try {
+        const info = await options.client.info();
+        return await Promise.all(
+          Object.entries(LOOKS).map(([check, look]) => guarded(check, look(options, info))),
+        );
+      } catch (error) {
+        return [notOk('reachable', error)];
+      }
+    },
+  };
+}
+
+/** What cannot be looked at is not ok, and says why. */
+async function guarded(check: string, looking: ReturnType<Look>): Promise<ProbeResult> {
+  try {
+    return { check, ...(await looking) };
+  } catch (error) {
+    return notOk(check, error);
+  }
+}
+
+function notOk(check: string, error: unknown): ProbeResult {
+  const hint = error instanceof ChangeoverError ? error.hint : undefined;
+  return { check, ok: false, detail: messageOf(error), ...(hint !== undefined && { fix: hint }) };
+}
+
+const LOOKS: Readonly<Record<string, Look>> = {
+  reachable: async ({ client }, info) => ({
+    ok: true,
+    detail: `${client.where}, version ${info.get('redis_version')}`,
+  }),
+
+  primary: async (_, info) => {
+    const ok = info.get('role') !== 'slave';
+    return {
+      ok,
+      detail: ok ? 'a primary' : 'a replica',
+      ...(!ok && { fix: 'Point the configuration at the primary.' }),
+    };
+  },
+
+  permissions: async ({ client, layout }) => {
+    await tryCommands(client, layout);
+    return { ok: true, detail: 'may read and write the keys and run scripts' };
+  },
+
+  marks: async ({ client, layout, context }) => {
+    const rival = await findRival(client, layout, context);
+    if (rival === undefined) return { ok: true, detail: 'the keys belong to no store of the other role' };
+    return {
+      ok: false,
+      detail: `keys ${rival.place} belong to ${rival.name}, a ${rival.role} store`,
+      fix: 'Give the two stores different databases, or different keys and bookkeepingPrefix.',
+    };
+  },
+
+  durable: async (_, info) => {
+    const ok = info.get('aof_enabled') === '1';
+    const fix = 'CONFIG SET appendonly yes (and in redis.conf): without it a crash loses what was confirmed.';
+    return { ok, detail: `append-only file ${ok ? 'on' : 'off'}`, ...(!ok && { fix }) };
+  },
+
+  writable: async (_, info) => {
+    const failed = ['aof_last_write_status', 'rdb_last_bgsave_status'].filter(
+      (name) => (info.get(name) ?? 'ok') !== 'ok',
+    );
+    const ok = failed.length === 0;
+    return {
+      ok,
+      detail: ok ? 'the last writes to disk went well' : `${failed.join(' and ')}: err`,
+      ...(!ok && { fix: "Free space on the server's data volume, and read its log." }),
+    };
+  },
+
+  eviction: async (_, info) => {
+    const policy = info.get('maxmemory_policy') ?? 'noeviction';
+    const ok = info.get('maxmemory') === '0' || !policy.startsWith('allkeys');
+    return {
+      ok,
+      detail: `maxmemory-policy ${policy}`,
+      ...(!ok && { fix: 'CONFIG SET maxmemory-policy noeviction: this one drops entities without a word.' }),
+    };
+  },
+
+  memory: async (_, info) => {
+    const [used, limit] = [Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)];
+    const ok = limit === 0 || used < 0.9 * limit;
+    return {
+      ok,
+      detail:
+        limit === 0
+          ? `${megabytes(used)} in use, no limit`
+          : `${megabytes(used)} of ${megabytes(limit)} in use`,
+      ...(!ok && { fix: 'Raise maxmemory, or free memory.' }),
+    };
+  },
+};
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1024 ** 2)} MB`;
+}
+
+/**
+ * Rights are checked when a command is queued, so commands that are queued and then discarded tell of missing rights
+ * and change nothing.
+ */
+async function tryCommands(
+  client: RedisClient,
+  { patterns, versionsKey, clockKey, listedKey }: Layout,
+): Promise<void> {
+  const [agent, q, policy, named, list] = [
+    patterns.agent,
+    patterns.qValues,
+    patterns.policy,
+    patterns.namedPolicies,
+    patterns.experiences,
+  ].map((pattern) => keyFor(pattern, 'changeover-probe'));
+  const commands = [
+    ['hgetall', agent],
+    ['hset', agent, 'id', ''],
+    ['hset', q, 'a|0', ''],
+    ['hdel', named, 'a'],
+    ['set', policy, ''],
+    ['get', policy],
+    ['del', agent],
+    ['rpush', list, ''],
+    ['lset', list, '0', ''],
+    ['lrange', list, '0', '0'],
+    ['hset', versionsKey('agent'), 'a', '1'],
+    ['set', clockKey, '1'],
+    ['sadd', listedKey, 'a'],
+    ['scan', '0'],
+    ['eval', 'return 1', '0'],
+  ];
+  const answers = await client.call((redis) =>
+    redis.pipeline([['multi', { pipeline: false }], ...commands, ['discard']] as never).exec(),
+  );
+  const refused = answers?.slice(1, -1).find(([error]) => error !== null)?.[0];
+  if (refused !== undefined && refused !== null) throw toRedisError(refused, client.where);
+}

@@ -1,0 +1,34 @@
+import type { Change } from '../../schemas/change.ts';
+import { changeFault } from '../../schemas/change-fault.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import { type ApplyDistinct, coalescingSink } from '../coalescing-sink.ts';
+import { type Outcome, rejected, type Sink, STALE } from '../connector.ts';
+import type { RedisClient } from './client.ts';
+import { writeEntities } from './entity-writer.ts';
+import { writeExperiences } from './experience-writer.ts';
+import type { Layout, RedisKind } from './layout.ts';
+
+interface SinkOptions {
+  readonly client: RedisClient;
+  readonly layout: Layout;
+  readonly kinds: readonly RedisKind[];
+}
+
+export function openSink({ client, layout, kinds }: SinkOptions): Sink {
+  const own = (kind: Kind) => kinds.find((candidate) => candidate === kind);
+  const applyDistinct: ApplyDistinct = async (kind, changes) => {
+    const outcomes = new Map<Change, Outcome>();
+    const sound: Change[] = [];
+    for (const change of changes) {
+      const fault = changeFault(change);
+      if (fault === undefined) sound.push(change);
+      else outcomes.set(change, rejected(fault));
+    }
+    const ofKind = own(kind);
+    if (ofKind === 'experience') await writeExperiences(sound, outcomes, { client, layout });
+    else if (ofKind !== undefined) await writeEntities(ofKind, sound, outcomes, { client, layout });
+    return changes.map((change) => outcomes.get(change) ?? STALE);
+  };
+  // The client belongs to the store, which closes it.
+  return coalescingSink({ kinds, applyDistinct, close: async () => {} });
+}

@@ -1,0 +1,38 @@
+import { ChangeoverError, messageOf } from '../core/errors.ts';
+import type { Change } from '../schemas/change.ts';
+import type { Codec } from '../schemas/codec.ts';
+
+export interface EncodedChange {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  /** What it counts for, with what is stored beside key and value. */
+  readonly bytes: number;
+}
+
+/** What a record costs beside its key and value, generously: its own header and its share of the batch's. */
+export const RECORD_OVERHEAD_BYTES = 128;
+
+/** Throws `change-rejected` for what is no change, and for one that is larger than the log takes. */
+export function encodeChange(codec: Codec, change: Change, maxBytes: number): EncodedChange {
+  const key = Buffer.from(change.key);
+  const value = encode(codec, change);
+  const bytes = key.byteLength + value.byteLength + RECORD_OVERHEAD_BYTES;
+  if (bytes <= maxBytes) return { key, value, bytes };
+  throw new ChangeoverError(
+    'change-rejected',
+    `The change of ${change.kind} ${change.key} has ${bytes} bytes, more than the ${maxBytes} that the log takes.`,
+    { hint: "Make the entity smaller, or raise kafka.maxChangeBytes and the topic's max.message.bytes." },
+  );
+}
+
+function encode(codec: Codec, change: Change): Buffer {
+  try {
+    return codec.encode(change);
+  } catch (error) {
+    throw new ChangeoverError(
+      'change-rejected',
+      `Not a change of ${change.kind} ${change.key}: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,155 @@
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import type { Clock } from '../../core/clock.ts';
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Closable } from '../../core/service.ts';
+import { within } from './deadline.ts';
+import { kafkaError } from './errors.ts';
+
+export interface MemberOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  readonly sessionTimeoutMs: number;
+  /** Bytes of one answer of a broker, about. */
+  readonly maxFetchBytes: number;
+  readonly closeTimeoutMs: number;
+  readonly address: string;
+  readonly clock: Clock;
+}
+
+/** What one fetch brought of one partition. */
+export interface Fetched {
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: readonly KafkaMessage[];
+  /** Keeps the membership alive; throws when the group is being shared out anew, which has to reach kafkajs. */
+  heartbeat(): Promise<void>;
+  /**
+   * Says that these messages have been taken, so that the next fetch goes on behind them. To be called in the same
+   * breath as taking them: after a pause the position could be that of another generation.
+   */
+  taken(): void;
+}
+
+export interface MemberEvents {
+  /** Partitions were assigned anew. Everything that was fetched before is void; fetching starts at what is committed. */
+  joined(): void;
+  /** Fetching waits until this resolves. What was not `taken` is fetched again. */
+  fetched(fetched: Fetched): Promise<void>;
+}
+
+export interface NextOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** How long a fetch waits for something new: also how long leaving the group may take. Not a delay: news ends it. */
+const FETCH_WAIT_MS = 250;
+const HEARTBEATS_PER_SESSION = 10;
+const MAX_BYTES_PER_PARTITION = 1024 * 1024;
+/** About 2.5 s of passing failures, then the member is given up and its subscription makes another. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 } as const;
+
+/**
+ * One life of one member of a consumer group: from joining to its end. It never comes back by itself. kafkajs would
+ * restart a consumer that crashed, but not reliably, not visibly, and possibly after it was closed; so the subscription
+ * makes a new member instead.
+ */
+export class GroupMember implements Closable {
+  readonly #consumer: Consumer;
+  readonly #options: MemberOptions;
+  readonly #stopped = Promise.withResolvers<ChangeoverError>();
+  #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
+  #joins: 'never' | 'joined' | 'rebalancing' = 'never';
+  #over = false;
+
+  private constructor(client: Kafka, options: MemberOptions) {
+    this.#options = options;
+    this.#consumer = client.consumer({
+      groupId: options.group,
+      sessionTimeout: options.sessionTimeoutMs,
+      heartbeatInterval: Math.ceil(options.sessionTimeoutMs / HEARTBEATS_PER_SESSION),
+      maxBytes: options.maxFetchBytes,
+      maxBytesPerPartition: Math.min(MAX_BYTES_PER_PARTITION, options.maxFetchBytes),
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      allowAutoTopicCreation: false,
+      retry: { ...RETRY, restartOnFailure: async () => false },
+    });
+  }
+
+  /** Resolves when connected; joining the group goes on in the background and may take until the others agree. */
+  static async open(client: Kafka, options: MemberOptions, events: MemberEvents): Promise<GroupMember> {
+    const member = new GroupMember(client, options);
+    try {
+      await member.#consumer.connect();
+      await member.#consumer.subscribe({ topics: [...options.topics], fromBeginning: true });
+    } catch (error) {
+      member.close().catch(() => {});
+      throw kafkaError(error, `read ${options.topics.join(', ')}`, options.address);
+    }
+    member.#listen(events);
+    member.#run(events).catch((error: unknown) => member.#end(error));
+    return member;
+  }
+
+  /** Resolves with the reason when this member has stopped by itself. */
+  get stopped(): Promise<ChangeoverError> {
+    return this.#stopped.promise;
+  }
+
+  /** One attempt. The offsets are those to read next. */
+  async commit(offsets: readonly NextOffset[]): Promise<void> {
+    if (this.#commit === undefined) throw new ChangeoverError('internal', 'Nothing was fetched yet.');
+    await this.#commit({
+      topics: offsets.map(({ topic, partition, offset }) => ({
+        topic,
+        partitions: [{ partition, offset: `${offset}` }],
+      })),
+    });
+  }
+
+  /** Leaves the group, so that the others take over at once. */
+  async close(): Promise<void> {
+    this.#over = true;
+    const { clock, closeTimeoutMs } = this.#options;
+    await within({ clock, ms: closeTimeoutMs }, this.#consumer.disconnect(), () => {}).catch(() => {});
+  }
+
+  #listen(events: MemberEvents): void {
+    const { CRASH, GROUP_JOIN, REBALANCING } = this.#consumer.events;
+    this.#consumer.on(CRASH, ({ payload }) => this.#end(payload.error));
+    this.#consumer.on(REBALANCING, () => {
+      this.#joins = 'rebalancing';
+    });
+    this.#consumer.on(GROUP_JOIN, () => {
+      if (this.#over) return;
+      // kafkajs also joins again in the middle of a fetch (stale metadata), while batches of the generation before are
+      // still on their way here and would count as part of the new one. Then only a new member has a clear beginning.
+      const inOrder = this.#joins !== 'joined';
+      this.#joins = 'joined';
+      if (inOrder) events.joined();
+      else this.#end(new ChangeoverError('unreachable', 'The group was joined again while fetching.'));
+    });
+  }
+
+  async #run(events: MemberEvents): Promise<void> {
+    await this.#consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async ({ batch, heartbeat, resolveOffset, commitOffsetsIfNecessary }) => {
+        if (this.#over) return;
+        this.#commit = commitOffsetsIfNecessary;
+        const { topic, partition, messages } = batch;
+        const taken = (): void => resolveOffset(batch.lastOffset());
+        await events.fetched({ topic, partition, messages, heartbeat, taken });
+      },
+    });
+  }
+
+  #end(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { topics, address } = this.#options;
+    this.#stopped.resolve(kafkaError(error, `read ${topics.join(', ')}`, address));
+  }
+}

@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto';
+import type { Kafka } from 'kafkajs';
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Closable } from '../../core/service.ts';
+import { KINDS, type Kind, type SchemaName, topicOf } from '../../schemas/kinds.ts';
+import type { LogContext } from '../context.ts';
+import { createControlCodec } from '../control-codec.ts';
+import type { Log, PartitionPosition, Publisher, SubscribeOptions, Subscription } from '../log.ts';
+import { type KafkaAdmin, openAdmin } from './admin.ts';
+import { createClient } from './client.ts';
+import { KafkaControl } from './control.ts';
+import { Lane } from './lane.ts';
+import { GroupMember } from './member.ts';
+import type { KafkaOptions } from './options.ts';
+import { readPositions } from './positions.ts';
+import { openLaneProducer } from './producer.ts';
+import { KafkaPublisher } from './publisher.ts';
+import { KafkaSubscription } from './subscription.ts';
+import {
+  allSpecs,
+  prepareTopics,
+  readMaxRecordBytes,
+  requireTopics,
+  specOf,
+  type TopicSpec,
+} from './topics.ts';
+
+const MAX_BATCH_BYTES = 512 * 1024;
+const DEFAULT_BATCH_RECORDS = 5_000;
+const DEFAULT_BUFFERED_BYTES = 16 * 1024 * 1024;
+const HEARTBEATS_PER_SESSION = 10;
+
+/**
+ * The log on Kafka. Throws within `openTimeoutMs` when no broker answers, naming the address. A log makes one
+ * connection for questions; each publisher makes one per lane and broker, each subscription two per broker: share them.
+ */
+export async function openKafkaLog(options: KafkaOptions, context: LogContext): Promise<Log> {
+  const logger = context.logger.child({ component: 'log' });
+  const client = await createClient(options, logger);
+  const address = options.brokers.join(', ');
+  const admin = await openAdmin(client, { ...options, address, clock: context.clock });
+  return new KafkaLog({ options, context: { ...context, logger }, client, address, admin });
+}
+
+interface Parts {
+  readonly options: KafkaOptions;
+  readonly context: LogContext;
+  readonly client: Kafka;
+  readonly address: string;
+  readonly admin: KafkaAdmin;
+}
+
+interface ReadOptions<N extends SchemaName> extends Omit<SubscribeOptions, 'kinds'> {
+  readonly names: readonly N[];
+}
+
+class KafkaLog implements Log {
+  readonly control: KafkaControl;
+  readonly #parts: Parts;
+  readonly #open = new Set<Closable>();
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.control = this.#openControl();
+  }
+
+  async prepare(): Promise<void> {
+    this.#refuseClosed();
+    const { admin, context, options } = this.#parts;
+    await prepareTopics(admin, allSpecs(context.prefix, options), options.replicationFactor);
+  }
+
+  async publisher(): Promise<Publisher> {
+    this.#refuseClosed();
+    const { admin, context, options } = this.#parts;
+    const specs = this.#specs(KINDS);
+    await requireTopics(admin, specs);
+    const maxRecordBytes = Math.min(options.maxChangeBytes, await readMaxRecordBytes(admin, specs));
+    const maxBatchBytes = Math.min(MAX_BATCH_BYTES, maxRecordBytes);
+    const lanes = Array.from({ length: options.lanes }, () => this.#lane(maxBatchBytes));
+    const publisher = new KafkaPublisher({
+      ...options,
+      lanes,
+      topics: this.#topics(KINDS),
+      codec: context.codec,
+      clock: context.clock,
+      maxChangeBytes: maxRecordBytes,
+      maxBatchBytes,
+    });
+    await this.#adopt(publisher);
+    await Promise.all(lanes.map((lane) => lane.open()));
+    return publisher;
+  }
+
+  async subscribe({ kinds, ...options }: SubscribeOptions): Promise<Subscription> {
+    this.#refuseClosed();
+    const subscription = await this.#read<Kind>({ ...options, names: kinds });
+    await this.#adopt(subscription);
+    return subscription;
+  }
+
+  async positions(kinds: readonly Kind[], group?: string): Promise<readonly PartitionPosition[]> {
+    this.#refuseClosed();
+    await requireTopics(this.#parts.admin, this.#specs(kinds));
+    return readPositions(this.#parts.admin, { topics: this.#topics(kinds), group });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const readersAndWriters = [...this.#open, this.control];
+    const closed = await Promise.allSettled(readersAndWriters.map((closable) => closable.close()));
+    await this.#parts.admin.close();
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== undefined) throw new ChangeoverError('aborted', 'The log is closed.');
+  }
+
+  /** From now on closed with the log; at once when the log was closed while this was being opened. */
+  async #adopt(closable: Closable): Promise<void> {
+    this.#open.add(closable);
+    if (this.#closing === undefined) return;
+    await closable.close();
+    this.#refuseClosed();
+  }
+
+  #topics<N extends SchemaName>(names: readonly N[]): ReadonlyMap<N, string> {
+    return new Map(names.map((name) => [name, topicOf(this.#parts.context.prefix, name)]));
+  }
+
+  #specs(names: readonly SchemaName[]): readonly TopicSpec[] {
+    const { context, options } = this.#parts;
+    return names.map((name) => specOf(name, context.prefix, options));
+  }
+
+  #lane(maxBatchBytes: number): Lane {
+    const { client, address, context, options } = this.#parts;
+    const { clock, logger } = context;
+    return new Lane({
+      openProducer: () => openLaneProducer(client, { ...options, address, clock }),
+      maxBatchBytes,
+      deliveryTimeoutMs: options.deliveryTimeoutMs,
+      clock,
+      logger,
+    });
+  }
+
+  async #read<N extends SchemaName>(read: ReadOptions<N>): Promise<KafkaSubscription<N>> {
+    const { admin, client, address, context, options } = this.#parts;
+    const { clock, logger } = context;
+    const topics = this.#topics(read.names);
+    const specs = this.#specs(read.names);
+    const maxBufferedBytes = read.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
+    const member = {
+      group: read.group,
+      topics: [...topics.values()],
+      sessionTimeoutMs: options.sessionTimeoutMs,
+      // Half for the buffer, half for what a fetch has brought and what waits for room.
+      maxFetchBytes: Math.ceil(maxBufferedBytes / 2),
+      closeTimeoutMs: options.closeTimeoutMs,
+      address,
+      clock,
+    };
+    return KafkaSubscription.open({
+      topics,
+      openMember: async (events) => {
+        await requireTopics(admin, specs);
+        return GroupMember.open(client, member, events);
+      },
+      maxBatchRecords: read.maxBatchRecords ?? DEFAULT_BATCH_RECORDS,
+      maxBufferedBytes: Math.ceil(maxBufferedBytes / 2),
+      heartbeatMs: Math.ceil(options.sessionTimeoutMs / HEARTBEATS_PER_SESSION),
+      address,
+      clock,
+      logger,
+    });
+  }
+
+  #openControl(): KafkaControl {
+    const { admin, context, options } = this.#parts;
+    const { clock, prefix, writer } = context;
+    const topic = topicOf(prefix, 'control');
+    return new KafkaControl({
+      topic,
+      codec: createControlCodec(),
+      writer,
+      maxRecordBytes: options.maxChangeBytes,
+      lane: this.#lane(MAX_BATCH_BYTES),
+      requireTopic: () => requireTopics(admin, this.#specs(['control'])),
+      subscribe: () => this.#read({ group: `${topic}.${randomUUID()}`, names: ['control'] }),
+      readEnds: async () => {
+        const [offsets] = await admin.ask(`read the offsets of ${topic}`, (kafka) =>
+          kafka.fetchTopicOffsets(topic),
+        );
+        return { start: Number(offsets?.low ?? 0), end: Number(offsets?.high ?? 0) };
+      },
+      closeTimeoutMs: options.closeTimeoutMs,
+      clock,
+    });
+  }
+}

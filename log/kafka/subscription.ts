@@ -1,0 +1,266 @@
+import type { KafkaMessage } from 'kafkajs';
+import type { Clock } from '../../core/clock.ts';
+import { ChangeoverError, messageOf } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { retry } from '../../core/retry.ts';
+import type { Closable } from '../../core/service.ts';
+import type { SchemaName } from '../../schemas/kinds.ts';
+import type { LogRecord, RecordBatch } from '../log.ts';
+import { within } from './deadline.ts';
+import { isGenerationOver, kafkaError } from './errors.ts';
+import type { Fetched, GroupMember, MemberEvents, NextOffset } from './member.ts';
+import { RecordBuffer } from './record-buffer.ts';
+
+/** A record of any topic of ours; those of kinds are what the port calls `LogRecord`. */
+export type TopicRecord<N extends SchemaName> = Omit<LogRecord, 'kind'> & { readonly kind: N };
+export type TopicBatch<N extends SchemaName> = Omit<RecordBatch, 'records'> & {
+  readonly records: readonly TopicRecord<N>[];
+};
+
+export interface SubscriptionOptions<N extends SchemaName> {
+  readonly topics: ReadonlyMap<N, string>;
+  readonly openMember: (events: MemberEvents) => Promise<GroupMember>;
+  readonly maxBatchRecords: number;
+  readonly maxBufferedBytes: number;
+  readonly heartbeatMs: number;
+  readonly address: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+/** What a record costs in memory beside its key and value. */
+const RECORD_BYTES = 200;
+const REBUILD = { attempts: Number.POSITIVE_INFINITY, initialDelayMs: 200, maxDelayMs: 5_000 } as const;
+/** So that a member that joins and fails at once does not do so in a hot loop. */
+const PAUSE_BEFORE_REBUILD_MS = 300;
+const COMMIT = { attempts: 15, initialDelayMs: 50, maxDelayMs: 2_000 } as const;
+
+/**
+ * What a reader sees of a consumer group, for as long as it wants to read, whatever becomes of single members.
+ *
+ * States: *reading*, until *closing* (by the reader) or *failed* (for a reason that will not pass; the reader is told).
+ * While reading there is a generation, a number that grows with every assignment and with every loss of the member. In
+ * the buffer there are only records of the current one.
+ */
+export class KafkaSubscription<N extends SchemaName> implements Closable {
+  readonly #options: SubscriptionOptions<N>;
+  readonly #kinds: ReadonlyMap<string, N>;
+  readonly #buffer: RecordBuffer<TopicRecord<N>>;
+  readonly #closing = new AbortController();
+  #generation = 0;
+  #member: GroupMember | undefined;
+  #failure: ChangeoverError | undefined;
+  #iterated = false;
+  /** The offset behind what this generation has taken, by topic and partition. */
+  readonly #taken = new Map<string, number>();
+  /** The offset that this generation has committed, by topic and partition. */
+  readonly #committed = new Map<string, number>();
+  #lastCommit: Promise<void> = Promise.resolve();
+  #life: Promise<void> = Promise.resolve();
+
+  private constructor(options: SubscriptionOptions<N>) {
+    this.#options = options;
+    this.#kinds = new Map(Array.from(options.topics, ([kind, topic]) => [topic, kind]));
+    this.#buffer = new RecordBuffer({
+      maxBytes: options.maxBufferedBytes,
+      bytesOf: ({ key, value }) => RECORD_BYTES + key.length + (value?.byteLength ?? 0),
+    });
+  }
+
+  static async open<N extends SchemaName>(options: SubscriptionOptions<N>): Promise<KafkaSubscription<N>> {
+    const subscription = new KafkaSubscription(options);
+    const member = await options.openMember(subscription.#events);
+    subscription.#life = subscription.#keep(member);
+    return subscription;
+  }
+
+  async *batches(signal: AbortSignal): AsyncIterable<TopicBatch<N>> {
+    if (this.#iterated) throw new ChangeoverError('internal', 'A subscription is iterated once.');
+    this.#iterated = true;
+    const wake = (): void => this.#buffer.wake();
+    signal.addEventListener('abort', wake);
+    try {
+      while (!signal.aborted && !this.#closing.signal.aborted) {
+        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#buffer.isEmpty) await this.#buffer.changed();
+        // Taken and labelled without a pause in between.
+        else
+          yield { records: this.#buffer.take(this.#options.maxBatchRecords), generation: this.#generation };
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  isCurrent(batch: Pick<TopicBatch<N>, 'generation'>): boolean {
+    return batch.generation === this.#generation && !this.#closing.signal.aborted;
+  }
+
+  /** One commit after the other, so that a slow one cannot take back a later one. */
+  commit(batch: TopicBatch<N>): Promise<void> {
+    const commit = this.#lastCommit.then(() => this.#commit(batch));
+    this.#lastCommit = commit.catch(() => {});
+    return commit;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#buffer.wake();
+    await this.#life;
+  }
+
+  readonly #events: MemberEvents = {
+    joined: () => this.#newGeneration(),
+    fetched: (fetched) => this.#receive(fetched),
+  };
+
+  #newGeneration(): void {
+    this.#generation += 1;
+    this.#taken.clear();
+    this.#committed.clear();
+    this.#buffer.clear();
+  }
+
+  /** Makes a new member whenever one has stopped, until closing or a failure that will not pass. */
+  async #keep(first: GroupMember): Promise<void> {
+    const closing = this.#closing.signal;
+    const closed = new Promise<undefined>((resolve) => {
+      closing.addEventListener('abort', () => resolve(undefined), { once: true });
+      if (closing.aborted) resolve(undefined);
+    });
+    try {
+      for (let member = first; ; member = await this.#rebuild()) {
+        this.#member = member;
+        const reason = await Promise.race([member.stopped, closed]);
+        this.#member = undefined;
+        this.#newGeneration();
+        await member.close();
+        if (reason === undefined) return;
+        if (!reason.retryable) throw reason;
+        this.#warn('lost the consumer group, joining again', reason);
+      }
+    } catch (error) {
+      if (!closing.aborted) this.#fail(kafkaError(error, 'read the log', this.#options.address));
+    }
+  }
+
+  async #rebuild(): Promise<GroupMember> {
+    const { clock, openMember } = this.#options;
+    const { signal } = this.#closing;
+    await clock.sleep(PAUSE_BEFORE_REBUILD_MS, signal);
+    return retry(() => openMember(this.#events), {
+      policy: REBUILD,
+      clock,
+      signal,
+      onRetry: (error) => this.#warn('cannot join the consumer group, trying again', error),
+    });
+  }
+
+  #fail(error: ChangeoverError): void {
+    this.#failure = error;
+    this.#buffer.wake();
+  }
+
+  async #receive(fetched: Fetched): Promise<void> {
+    const generation = this.#generation;
+    const records = this.#fresh(fetched);
+    while (!this.#buffer.hasRoomFor(records)) {
+      await this.#roomOrHeartbeat(fetched);
+      // Not taken: whoever owns the partition now fetches it again.
+      if (generation !== this.#generation || this.#closing.signal.aborted) return;
+    }
+    this.#taken.set(placeOf(fetched), Number(fetched.messages.at(-1)?.offset ?? -1) + 1);
+    fetched.taken();
+    this.#buffer.put(records);
+  }
+
+  /** After a passing failure kafkajs may fetch again, in the same generation, what was taken already. */
+  #fresh(fetched: Fetched): readonly TopicRecord<N>[] {
+    const kind = this.#kinds.get(fetched.topic);
+    if (kind === undefined) return [];
+    const from = this.#taken.get(placeOf(fetched)) ?? 0;
+    const records: TopicRecord<N>[] = [];
+    for (const message of fetched.messages) {
+      const record = recordOf(kind, fetched.partition, message);
+      if (record.offset >= from) records.push(record);
+    }
+    return records;
+  }
+
+  async #roomOrHeartbeat(fetched: Fetched): Promise<void> {
+    const { clock, heartbeatMs } = this.#options;
+    await within({ clock, ms: heartbeatMs }, this.#buffer.changed(), () => {});
+    if (!this.#closing.signal.aborted) await fetched.heartbeat();
+  }
+
+  async #commit(batch: TopicBatch<N>): Promise<void> {
+    const { clock, address } = this.#options;
+    const offsets = this.#uncommitted(batch);
+    if (offsets.length === 0) return;
+    await retry(
+      async () => {
+        if (!this.isCurrent(batch)) return;
+        try {
+          await this.#member?.commit(offsets);
+          if (this.isCurrent(batch))
+            for (const next of offsets) this.#committed.set(placeOf(next), next.offset);
+        } catch (error) {
+          if (!isGenerationOver(error)) throw kafkaError(error, 'commit what was read', address);
+          this.#options.logger.debug(
+            { reason: messageOf(error) },
+            'dropped a commit: the group was shared out anew',
+          );
+        }
+      },
+      {
+        policy: COMMIT,
+        clock,
+        onRetry: (error) => this.#warn('cannot commit, trying again', error),
+      },
+    );
+  }
+
+  /** Where each partition of the batch has to be read next, but for what is committed already. */
+  #uncommitted(batch: TopicBatch<N>): readonly NextOffset[] {
+    const next = new Map<string, NextOffset>();
+    for (const [index, { kind, partition, offset }] of batch.records.entries()) {
+      // A fetch brings many records of one partition in a row; the last of them says it.
+      const following = batch.records[index + 1];
+      if (following?.partition === partition && following.kind === kind) continue;
+      const topic = this.#options.topics.get(kind) ?? '';
+      const place = placeOf({ topic, partition });
+      if (offset >= (this.#committed.get(place) ?? 0))
+        next.set(place, { topic, partition, offset: offset + 1 });
+    }
+    return [...next.values()];
+  }
+
+  #warn(message: string, error: unknown): void {
+    this.#options.logger.warn({ topics: [...this.#kinds.keys()], reason: messageOf(error) }, message);
+  }
+}
+
+function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
+  return `${topic}/${partition}`;
+}
+
+function recordOf<N extends SchemaName>(kind: N, partition: number, message: KafkaMessage): TopicRecord<N> {
+  return {
+    kind,
+    partition,
+    offset: Number(message.offset),
+    key: message.key?.toString() ?? '',
+    value: message.value,
+    headers: headersOf(message.headers),
+    timestampMs: Number(message.timestamp),
+  };
+}
+
+function headersOf(headers: KafkaMessage['headers']): Readonly<Record<string, string>> {
+  const names = Object.entries(headers ?? {});
+  if (names.length === 0) return NO_HEADERS;
+  return Object.fromEntries(
+    names.map(([name, value]) => [name, String(Array.isArray(value) ? value[0] : value)]),
+  );
+}

@@ -1,0 +1,113 @@
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import type { LogRecord, RecordBatch, Subscription } from '../log.ts';
+import type { MemoryBroker, MemoryTopic, StoredRecord } from './broker.ts';
+import type { MemoryGroup, MemoryMember, Place } from './group.ts';
+
+export interface MemorySubscriptionOptions {
+  readonly broker: MemoryBroker;
+  readonly group: MemoryGroup;
+  readonly topics: ReadonlyMap<Kind, MemoryTopic>;
+  readonly maxBatchRecords: number;
+  /** Nothing is buffered here, so this bounds what one batch holds. */
+  readonly maxBufferedBytes: number;
+}
+
+interface Cursor {
+  readonly kind: Kind;
+  readonly partition: number;
+  readonly records: readonly StoredRecord[];
+  next: number;
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+export function placeOf({ kind, partition }: { readonly kind: Kind; readonly partition: number }): Place {
+  return `${kind}/${partition}`;
+}
+
+export class MemorySubscription implements Subscription {
+  readonly #options: MemorySubscriptionOptions;
+  readonly #member: MemoryMember;
+  /** Of the partitions that are ours now; the one to begin with is first. */
+  #cursors: readonly Cursor[] = [];
+  #iterated = false;
+  #closed = false;
+
+  constructor(options: MemorySubscriptionOptions) {
+    this.#options = options;
+    const all = Array.from(options.topics, ([kind, topic]) =>
+      topic.map((records, partition) => ({ kind, partition, records })),
+    ).flat();
+    const byPlace = new Map(all.map((cursor) => [placeOf(cursor), cursor]));
+    this.#member = {
+      wanted: [...byPlace.keys()],
+      assign: (places) => {
+        this.#cursors = places.flatMap((place) => {
+          const cursor = byPlace.get(place);
+          return cursor === undefined ? [] : [{ ...cursor, next: options.group.committed.get(place) ?? 0 }];
+        });
+      },
+    };
+    options.group.join(this.#member);
+  }
+
+  async *batches(signal: AbortSignal): AsyncIterable<RecordBatch> {
+    if (this.#iterated) throw new ChangeoverError('internal', 'A subscription is iterated once.');
+    this.#iterated = true;
+    const { broker, group } = this.#options;
+    const wake = (): void => broker.watchers.wake();
+    signal.addEventListener('abort', wake);
+    try {
+      while (!signal.aborted && !this.#closed) {
+        const records = this.#take();
+        if (records.length === 0) await broker.watchers.changed();
+        else yield { records, generation: group.generation };
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  isCurrent(batch: RecordBatch): boolean {
+    return !this.#closed && batch.generation === this.#options.group.generation;
+  }
+
+  async commit(batch: RecordBatch): Promise<void> {
+    const { committed } = this.#options.group;
+    if (!this.isCurrent(batch)) return;
+    for (const record of batch.records) {
+      const place = placeOf(record);
+      committed.set(place, Math.max(committed.get(place) ?? 0, record.offset + 1));
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.group.leave(this.#member);
+  }
+
+  /** Whatever is there, partition by partition, up to the bounds; the next batch begins with the next partition. */
+  #take(): readonly LogRecord[] {
+    const { maxBatchRecords, maxBufferedBytes } = this.#options;
+    const taken: LogRecord[] = [];
+    let bytes = 0;
+    for (const cursor of this.#cursors) {
+      while (taken.length < maxBatchRecords && bytes < maxBufferedBytes) {
+        const record = cursor.records[cursor.next];
+        if (record === undefined) break;
+        taken.push(recordOf(cursor, record));
+        bytes += record.value.byteLength;
+        cursor.next += 1;
+      }
+    }
+    const [first, ...others] = this.#cursors;
+    if (first !== undefined) this.#cursors = [...others, first];
+    return taken;
+  }
+}
+
+function recordOf({ kind, partition, next }: Cursor, { key, value, timestampMs }: StoredRecord): LogRecord {
+  return { kind, partition, offset: next, key: key.toString(), value, headers: NO_HEADERS, timestampMs };
+}

@@ -1,0 +1,51 @@
+/** Configuration of Milvus: the template of its package, with what a small stack on one machine needs instead. */
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseDocument } from 'yaml';
+import type { MilvusProgram } from './milvus-install.ts';
+
+/** Inside its own network every Milvus has the same ports. */
+export const MILVUS_PORTS = { grpc: 19_530, metrics: 9_091 } as const;
+
+const SETTINGS: Readonly<Record<string, string | number | boolean>> = {
+  // With the default of 30 s a restart waits for the sessions of the dead process: 36–59 s instead of 7–16.
+  'common.session.ttl': 2,
+  // A strong read waits for the next tick: 45 ms instead of 200–400.
+  'proxy.timeTickInterval': 50,
+  // Everything goes to the log file of the service.
+  'log.level': 'warn',
+  'log.stdout': true,
+  'log.file.rootPath': '',
+  'etcd.log.level': 'warn',
+  // Without these the disk fills: 3 GB in 20 minutes.
+  'rocksmq.retentionTimeInMinutes': 30,
+  'rocksmq.retentionSizeInMB': 1024,
+  'dataCoord.gc.interval': 60,
+  'dataCoord.gc.missingTolerance': 60,
+  'dataCoord.gc.dropTolerance': 60,
+};
+
+/** Writes `<dir>/configs` and makes the folders that it names. */
+export async function writeMilvusConfig(program: MilvusProgram, dir: string): Promise<void> {
+  const configs = join(dir, 'configs');
+  const data = join(dir, 'data');
+  await mkdir(configs, { recursive: true });
+  await mkdir(data, { recursive: true });
+  const folders = {
+    'etcd.log.path': 'stderr',
+    'etcd.data.dir': join(data, 'etcd.data'),
+    'localStorage.path': data,
+    'rocksmq.path': join(data, 'rocksmq'),
+  };
+  const document = parseDocument(fillIn(await readFile(program.configTemplate, 'utf8')));
+  for (const [path, value] of Object.entries({ ...SETTINGS, ...folders })) {
+    document.setIn(path.split('.'), value);
+  }
+  await writeFile(join(configs, 'milvus.yaml'), document.toString());
+  await copyFile(program.glogConfig, join(configs, 'glog.conf'));
+}
+
+/** `{{ name(type): default }}` becomes the default. */
+function fillIn(template: string): string {
+  return template.replace(/\{\{([^}]*)\}\}/g, (_, inside: string) => /:\s*(.*?)\s*$/.exec(inside)?.[1] ?? '');
+}
