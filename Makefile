@@ -6,7 +6,7 @@ ARGS ?=
 .PHONY: demo test check bench clean
 
 demo: node_modules/.installed
-	@node bin/changeover.js demo $(ARGS)
+	@bin/changeover.js demo $(ARGS)
 
 test: node_modules/.installed
 	@npm test --silent $(if $(ARGS),-- $(ARGS))

@@ -1,11 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('../bin/changeover.js', import.meta.url));
 
+/** The same Node for the command as for us, so that it is one process. */
+function ownNodeFirst(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
+}
+
 /** Starts a command of changeover as its user would, in a process of its own. */
 export function startCommand(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return spawn(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe'], env: ownNodeFirst() });
 }
 
 /** Resolves when the process has ended well; rejects with what it said otherwise. */

@@ -7,7 +7,7 @@ import { LOOPBACK } from './addresses.ts';
 import { requireJava } from './java.ts';
 import { fetchJars } from './maven.ts';
 import { newUnfinishedFolder, runPreparation } from './preparation.ts';
-import { within } from './probe.ts';
+import { ANSWER_MS, CLOSE_MS, CONNECT_MS, within } from './probe.ts';
 import { launch } from './process.ts';
 import type { Machine, ServiceHome, StackService } from './service.ts';
 import { VERSIONS } from './versions.ts';
@@ -62,19 +62,19 @@ export const kafka: StackService<'kafka', Port> = {
       clientId: 'changeover-stack',
       brokers: [`${LOOPBACK}:${home.ports.client}`],
       logLevel: logLevel.NOTHING,
-      connectionTimeout: 2_000,
-      requestTimeout: 5_000,
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: ANSWER_MS,
       retry: { retries: 0 },
     });
     const admin = client.admin({ retry: { retries: 0 } });
     try {
       await within(
-        8_000,
+        ANSWER_MS,
         admin.connect().then(() => admin.describeCluster()),
       );
-      await within(8_000, admin.fetchOffsets({ groupId: WARM_UP_GROUP }));
+      await within(ANSWER_MS, admin.fetchOffsets({ groupId: WARM_UP_GROUP }));
     } finally {
-      await within(2_000, admin.disconnect()).catch(() => undefined);
+      await within(CLOSE_MS, admin.disconnect()).catch(() => undefined);
     }
   },
 

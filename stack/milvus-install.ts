@@ -34,7 +34,6 @@ export interface MilvusProgram {
   readonly command: string;
   readonly libraryPath: string;
   readonly configTemplate: string;
-  readonly glogConfig: string;
 }
 
 export async function findMilvus(machine: Machine): Promise<MilvusProgram> {
@@ -52,7 +51,6 @@ export async function findMilvus(machine: Machine): Promise<MilvusProgram> {
     command: join(dir, 'bin/milvus'),
     libraryPath: join(dir, 'bin'),
     configTemplate: join(dir, 'config.yaml.template'),
-    glogConfig: join(dir, 'glog.conf'),
   };
 }
 

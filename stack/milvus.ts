@@ -47,7 +47,7 @@ export const milvus: StackService<'milvus', Port> = {
     };
   },
 
-  ready: (home) => probeMilvus(`${LOOPBACK}:${home.ports.grpc}`, 10_000),
+  ready: (home) => probeMilvus(`${LOOPBACK}:${home.ports.grpc}`),
 
   address: (home) => ({
     address: `${LOOPBACK}:${home.ports.grpc}`,

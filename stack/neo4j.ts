@@ -6,7 +6,7 @@ import { systemCodeOf } from '../core/errors.ts';
 import { LOOPBACK, type Neo4jAddress } from './addresses.ts';
 import { requireJava } from './java.ts';
 import { fetchJars } from './maven.ts';
-import { within } from './probe.ts';
+import { ANSWER_MS, CONNECT_MS, within } from './probe.ts';
 import { launch } from './process.ts';
 import type { Machine, ServiceHome, StackService } from './service.ts';
 import { VERSIONS } from './versions.ts';
@@ -71,11 +71,11 @@ export function neo4jService<N extends Name>(name: N): StackService<N, Port> {
     async ready(home) {
       const driver = connect(home, home.secret);
       try {
-        await within(8_000, answers(driver));
+        await within(ANSWER_MS, answers(driver));
       } catch (error) {
         if (systemCodeOf(error) !== 'Neo.ClientError.Security.Unauthorized') throw error;
         await setPassword(home);
-        await within(8_000, answers(driver));
+        await within(ANSWER_MS, answers(driver));
       } finally {
         await driver.close();
       }
@@ -126,8 +126,8 @@ async function writeConfig(home: ServiceHome<Port>, plugins: string): Promise<vo
 
 function connect(home: ServiceHome<Port>, password: string): Driver {
   return neo4jDriver.driver(`bolt://${LOOPBACK}:${home.ports.bolt}`, neo4jDriver.auth.basic(USER, password), {
-    connectionTimeout: 2_000,
-    connectionAcquisitionTimeout: 4_000,
+    connectionTimeout: CONNECT_MS,
+    connectionAcquisitionTimeout: ANSWER_MS,
     maxTransactionRetryTime: 0,
     telemetryDisabled: true,
   });
@@ -143,7 +143,7 @@ async function setPassword(home: ServiceHome<Port>): Promise<void> {
   const driver = connect(home, FIRST_PASSWORD);
   try {
     await within(
-      8_000,
+      ANSWER_MS,
       driver.executeQuery(
         'ALTER CURRENT USER SET PASSWORD FROM $first TO $secret',
         { first: FIRST_PASSWORD, secret: home.secret },

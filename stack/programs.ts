@@ -7,15 +7,16 @@ import { ChangeoverError } from '../core/errors.ts';
 /** Where administrators' tools live; not on an ordinary user's PATH. */
 const SYSTEM_FOLDERS = ['/usr/sbin', '/sbin'];
 const KEPT_OUTPUT_CHARS = 20_000;
+/** Ends a download that hangs; 120 MB over a slow line takes minutes. */
+const RUN_WITHIN_MS = 15 * 60_000;
 
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  readonly timeoutMs?: number;
 }
 
 export interface RunResult {
-  /** Null when a signal ended it. */
+  /** Null when it was ended, because it took too long. */
   readonly exitCode: number | null;
   /** Standard output and standard error as they came, the last part of them. */
   readonly output: string;
@@ -85,7 +86,7 @@ function run(
       cwd: options.cwd,
       env: options.env,
       signal,
-      timeout: options.timeoutMs,
+      timeout: RUN_WITHIN_MS,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const keep = (chunk: string) => {

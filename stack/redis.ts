@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { LOOPBACK } from './addresses.ts';
-import { within } from './probe.ts';
+import { ANSWER_MS, CONNECT_MS, within } from './probe.ts';
 import { launch } from './process.ts';
 import { findRedis } from './redis-install.ts';
 import type { ServiceHome, StackService } from './service.ts';
@@ -38,15 +38,15 @@ export const redis: StackService<'redis', Port> = {
       port: home.ports.client,
       password: home.secret,
       lazyConnect: true,
-      connectTimeout: 2_000,
-      commandTimeout: 2_000,
+      connectTimeout: CONNECT_MS,
+      commandTimeout: CONNECT_MS,
       retryStrategy: () => null,
     });
     client.on('error', () => undefined);
     try {
       // A server that still loads its file accepts the connection and answers LOADING.
       await within(
-        4_000,
+        ANSWER_MS,
         client.connect().then(() => client.ping()),
       );
     } finally {

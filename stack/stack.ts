@@ -8,9 +8,9 @@
  *     <dir>/<service>/       data, and configuration, which is written anew at each start
  */
 import { existsSync } from 'node:fs';
-import { mkdir, realpath, rm, rmdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { ChangeoverError } from '../core/errors.ts';
+import { realpath, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ChangeoverError, systemCodeOf } from '../core/errors.ts';
 import {
   DEFAULT_SERVICES,
   type DefaultService,
@@ -184,9 +184,13 @@ async function deleteAll(dir: string): Promise<void> {
   await rmdir(dir).catch(() => undefined);
 }
 
-/** One name for a folder however it was spelled, because the lock goes by it. */
+/** One name for a folder however it is spelled, there or not, because the lock goes by it. */
 async function canonical(dir: string): Promise<string> {
   const path = resolve(dir);
-  await mkdir(path, { recursive: true, mode: 0o711 });
-  return realpath(path);
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return join(await canonical(dirname(path)), basename(path));
+  }
 }

@@ -3,12 +3,12 @@ import { messageOf } from '../core/errors.ts';
 import type { ServiceName } from './addresses.ts';
 import { within } from './probe.ts';
 import { descendantsOf, type ProcessStat, residentBytes } from './proc.ts';
-import { runningProcess, wasStarted } from './process.ts';
+import { isRunning, runningProcess, wasStarted } from './process.ts';
 import type { ServiceHome, StackService } from './service.ts';
 
 /** Linux counts time in hundredths of a second for user space, whatever the machine. */
 const TICKS_PER_SECOND = 100;
-const PROBE_WITHIN_MS = 5_000;
+const PROBE_WITHIN_MS = 15_000;
 
 export interface ServiceStatus {
   readonly service: ServiceName;
@@ -30,10 +30,10 @@ export interface ServiceStatus {
 }
 
 export async function serviceStatus(service: StackService, home: ServiceHome): Promise<ServiceStatus> {
+  const { state, problem } = await judge(service, home);
   const running = service.processes
     .map(({ name }) => runningProcess(home, name))
     .filter((stat) => stat !== undefined);
-  const { state, problem } = await judge(service, home, running);
   const family = running.flatMap((stat) => [stat, ...descendantsOf(stat.pid)]);
   return {
     service: service.name,
@@ -50,19 +50,27 @@ export async function serviceStatus(service: StackService, home: ServiceHome): P
 async function judge(
   service: StackService,
   home: ServiceHome,
-  running: readonly ProcessStat[],
 ): Promise<Pick<ServiceStatus, 'state' | 'problem'>> {
-  const gone = service.processes.filter(({ name }) => wasStarted(home, name) && !runningProcess(home, name));
-  if (gone.length > 0 || (running.length > 0 && running.length < service.processes.length)) {
-    const names = gone.length > 0 ? gone.map(({ name }) => name).join(', ') : 'a part of it';
-    return { state: 'dead', problem: `${names} ended; its log is ${home.logFile}` };
-  }
-  if (running.length === 0) return { state: 'stopped', problem: undefined };
+  const problem = isComplete(service, home) ? await problemOf(service, home) : undefined;
+  // Looked at once more: it may have died while it was asked.
+  if (isComplete(service, home)) return { state: problem === undefined ? 'ready' : 'unready', problem };
+  const gone = service.processes.filter(({ name }) => wasStarted(home, name) && !isRunning(home, name));
+  const parts = service.processes.filter(({ name }) => isRunning(home, name));
+  if (gone.length === 0 && parts.length === 0) return { state: 'stopped', problem: undefined };
+  const names = gone.length > 0 ? gone.map(({ name }) => name).join(', ') : 'a part of it';
+  return { state: 'dead', problem: `${names} ended; its log is ${home.logFile}` };
+}
+
+function isComplete(service: StackService, home: ServiceHome): boolean {
+  return service.processes.every(({ name }) => isRunning(home, name));
+}
+
+async function problemOf(service: StackService, home: ServiceHome): Promise<string | undefined> {
   try {
     await within(PROBE_WITHIN_MS, service.ready(home));
-    return { state: 'ready', problem: undefined };
+    return undefined;
   } catch (error) {
-    return { state: 'unready', problem: messageOf(error) };
+    return messageOf(error);
   }
 }
 

@@ -20,12 +20,19 @@ interface Flags {
   readonly dir: string;
 }
 
+interface LogFlags extends Flags {
+  readonly lines: number;
+  readonly follow?: boolean;
+}
+
+function serviceName(text: string): ServiceName {
+  const name = SERVICE_NAMES.find((each) => each === text.trim());
+  if (name === undefined) throw new InvalidArgumentError(`The services are ${SERVICE_NAMES.join(', ')}.`);
+  return name;
+}
+
 function serviceList(text: string): readonly ServiceName[] {
-  return text.split(',').map((part) => {
-    const name = SERVICE_NAMES.find((each) => each === part.trim());
-    if (name === undefined) throw new InvalidArgumentError(`The services are ${SERVICE_NAMES.join(', ')}.`);
-    return name;
-  });
+  return text.split(',').map(serviceName);
 }
 
 export const registerStack: RegisterCommand = (program, context) => {
@@ -50,12 +57,11 @@ export const registerStack: RegisterCommand = (program, context) => {
   add('status', 'Says of each server whether it runs and where.')
     .option('--json', 'print as JSON, with addresses and passwords')
     .action((flags: Flags & { json?: boolean }) => status(flags, context));
-  add('logs <service>', 'Shows the end of a server’s log.')
+  add('logs', 'Shows the end of what a server has said.')
+    .argument('<service>', `one of ${SERVICE_NAMES.join(', ')}`, serviceName)
     .option('-n, --lines <n>', 'how many lines', wholeNumber, 50)
     .option('-f, --follow', 'go on with what is added')
-    .action((service: string, flags: Flags & { lines: number; follow?: boolean }) =>
-      logs(service, flags, context),
-    );
+    .action((service: ServiceName, flags: LogFlags) => logs(service, flags, context));
   add('down', 'Stops every server of the stack; data stays.').action(async (flags: Flags) => {
     await (await open(flags, context)).down();
     context.note('Stopped; the data stays.');
@@ -119,15 +125,13 @@ async function status(flags: Flags & { json?: boolean }, context: CommandContext
 }
 
 async function logs(
-  service: string,
-  flags: Flags & { lines: number; follow?: boolean },
+  service: ServiceName,
+  { lines, follow = false, ...flags }: LogFlags,
   context: CommandContext,
 ): Promise<void> {
-  const [name] = serviceList(service);
-  if (name === undefined) return;
   const stack = await open(flags, context);
-  const options = { lines: flags.lines, follow: flags.follow ?? false, signal: context.signal };
-  for await (const line of stack.logs(name, options)) context.print(line);
+  for await (const line of stack.logs(service, { lines, follow, signal: context.signal }))
+    context.print(line);
 }
 
 function addressTable(addresses: Partial<StackAddresses>): string {

@@ -34,7 +34,9 @@ export interface AgentIndexOptions {
 }
 
 const MOST_MARKS = 2048;
-const LINES_A_WRITE = 2000;
+const LINES_A_WRITE = 500;
+/** Of about 200 bytes each. */
+const LINES_IN_MEMORY = 20_000;
 
 /**
  * The base's members in the order of their ids, on disk (a temporary file), with what fits in memory of them: a hash of
@@ -94,9 +96,9 @@ function parseEntry(line: string): IndexEntry {
     number,
     number,
     number,
-    string?,
+    string | null,
   ];
-  return { id, offset, length, keyOffset, line: at, reason };
+  return { id, offset, length, keyOffset, line: at, reason: reason ?? undefined };
 }
 
 /** The id that a key names, or why it names none. */
@@ -148,7 +150,7 @@ async function* membersToSort(base: BaseFile, maxAgentBytes: number, found: Foun
 async function writeIndex(file: FileHandle, toSort: AsyncIterable<string>, found: Found): Promise<number> {
   let end = 0;
   let written = 0;
-  const sorted = externalSort(toSort, { compare: compareCodePoints });
+  const sorted = externalSort(toSort, { compare: compareCodePoints, linesInMemory: LINES_IN_MEMORY });
   for await (const lines of chunkedAsync(sorted, LINES_A_WRITE)) {
     const carried = lines.map(carriedBy);
     for (const line of carried) {

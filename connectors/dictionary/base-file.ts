@@ -150,7 +150,7 @@ export async function identityOf(file: FileHandle | string, path: string): Promi
   return { device: found.dev, inode: found.ino, size: found.size, modifiedNs: found.mtimeNs };
 }
 
-async function isGzip(file: FileHandle): Promise<boolean> {
+export async function isGzip(file: FileHandle): Promise<boolean> {
   const bytes = Buffer.alloc(2);
   await file.read(bytes, 0, 2, 0);
   return bytes[0] === 0x1f && bytes[1] === 0x8b;

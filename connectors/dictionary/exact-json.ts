@@ -31,10 +31,13 @@ export function parseJsonExactly(text: string): unknown {
   );
 }
 
-/** Decimals are rounded to the nearest double wherever they are read; integers and magnitudes are meant. */
+/**
+ * Decimals are rounded to the nearest double wherever they are read; integers and magnitudes are meant. An integer may
+ * also be the shortest text of a double, as JavaScript writes it: 277981566690856500 stands for …512.
+ */
 function survives(source: string, value: number): boolean {
   if (!Number.isFinite(value)) return false;
-  if (INTEGER.test(source)) return BigInt(source) === BigInt(value);
+  if (INTEGER.test(source)) return String(value) === source || BigInt(source) === BigInt(value);
   return value !== 0 || !/[1-9]/.test(source.replace(/[eE].*$/, ''));
 }
 

@@ -69,11 +69,13 @@ function* decodeEntries(payload: Buffer): Generator<Change> {
     const kind = DICTIONARY_KINDS[payload.readUInt8(at)] ?? 'agent';
     const keyEnd = at + 5 + payload.readUInt32LE(at + 1);
     const valueEnd = keyEnd + 4 + payload.readUInt32LE(keyEnd);
-    yield codec.decode(
-      kind,
-      payload.toString('utf8', at + 5, keyEnd),
-      payload.subarray(keyEnd + 4, valueEnd),
-    );
+    const key = payload.toString('utf8', at + 5, keyEnd);
+    yield plain(codec.decode(kind, key, payload.subarray(keyEnd + 4, valueEnd)));
     at = valueEnd;
   }
+}
+
+/** Avro gives records a class of their own; what a source answers is plain, wherever it comes from. */
+function plain(change: Change): Change {
+  return change.after === null ? change : ({ ...change, after: { ...change.after } } as Change);
 }

@@ -171,12 +171,7 @@ export class MemberParser {
   }
 
   #skipKey(): void {
-    this.#damage(
-      this.#keyStart,
-      this.#memberLine,
-      `an id is longer than ${this.#maxValueBytes} bytes`,
-      false,
-    );
+    this.#damage(this.#keyStart, this.#memberLine, `an id is longer than ${this.#maxValueBytes} bytes`);
     this.#walk.depth = 0;
     this.#state = 'junk';
   }

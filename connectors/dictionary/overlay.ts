@@ -1,6 +1,6 @@
 import { compareCodePoints } from '../../core/text.ts';
 import type { Change } from '../../schemas/change.ts';
-import { parseKey } from '../../schemas/keys.ts';
+import { parseKey, type ScanKey } from '../../schemas/keys.ts';
 import { type Held, isNewer } from '../../schemas/version.ts';
 import type { DictionaryKind } from './kinds.ts';
 
@@ -59,6 +59,13 @@ export class Overlay {
       ties.set(tieKey(identity), { version: change.version, entity: change.after });
       this.ties.set(identity.source, ties);
     }
+  }
+
+  /** Undefined for a key that the journal says nothing of. */
+  versionOf(place: ScanKey): number | undefined {
+    const [kind, id, type, target] = place;
+    if (kind === 'agent') return this.agents.get(String(id))?.version;
+    return this.ties.get(String(id))?.get(tieKey({ type: String(type), target: String(target) }))?.version;
   }
 
   /** The agents of which it holds something of that kind, by code point. Made anew only after a change. */

@@ -18,7 +18,7 @@ export function holdsTies(raw: RawAgent): boolean {
 /**
  * The legacy object with some of its ties replaced, added or removed, and everything else as it was: order, unknown
  * fields, and what a legacy application wrote wrongly. Of several ties to one target the legacy fields show the one
- * that they showed before, else the first by type; the others stand in the details.
+ * that they showed before, else `KNOWS`, else the first by type; the others stand in the details.
  */
 export function editTies(source: string, raw: RawAgent, edits: TieEdits): RawAgent {
   const memory = readMemory(raw);
@@ -67,8 +67,12 @@ function tiesAfter(
 }
 
 function shownTie(ties: ReadonlyMap<string, Relationship>, before: unknown): Relationship | undefined {
-  const same = ties.get(typeof before === 'string' ? before : DEFAULT_TYPE);
-  return same ?? [...ties.values()].sort((left, right) => compareCodePoints(left.type, right.type))[0];
+  const same = typeof before === 'string' ? ties.get(before) : undefined;
+  return (
+    same ??
+    ties.get(DEFAULT_TYPE) ??
+    [...ties.values()].sort((left, right) => compareCodePoints(left.type, right.type))[0]
+  );
 }
 
 function detailsOf(shown: Relationship, ties: readonly Relationship[]): Record<string, unknown> | undefined {

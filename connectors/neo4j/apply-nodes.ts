@@ -2,170 +2,150 @@ import type { ChangeOf } from '../../schemas/change.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { APPLIED, type Outcome, STALE } from '../connector.ts';
 import type { Transaction } from './client.ts';
-import { lockNodes } from './lock-nodes.ts';
-import { type NodeNames, quoted } from './names.ts';
-import { type Properties, readVersion, storedNumber } from './values.ts';
+import { lockNodes, removeIdleStubs } from './lock-nodes.ts';
+import { LOCK_PROPERTY, type NodeNames, quoted } from './names.ts';
+import { type Properties, readVersion, storedNumber, VERSION } from './values.ts';
+
+/**
+ * Applies changes of distinct keys, sorted by key, to the nodes of one label, in one transaction. In each function:
+ * lock every node, then read what is held, then write what wins, then remove the stubs that nobody needs.
+ */
 
 export type NodeKind = 'agent' | 'embedding';
 
-export interface NodeWriter<K extends NodeKind> {
-  readonly names: NodeNames;
-  readonly properties: (change: ChangeOf<K> & { readonly after: object }) => Properties;
-}
-
-/** A change with what the store holds of its key. `at` is the element id, good within this transaction. */
-interface Guarded<K extends NodeKind> {
-  readonly change: ChangeOf<K>;
-  readonly at: string;
-  readonly tombstone: string | undefined;
-  readonly wins: boolean;
+/** A node that should be there, with these properties and no others. */
+export interface NodeState {
+  readonly key: string;
+  readonly version: number;
+  readonly properties: Properties;
 }
 
 /**
- * Applies changes of distinct keys, sorted by key, to the nodes of one label, in one transaction:
- *
- * 1. lock every node (a missing one is made, as a stub, so that there is something to lock);
- * 2. read what is held, in statements of their own: within one statement the planner may fetch a property before the
- *    lock is taken;
- * 3. write what wins;
- * 4. remove the stubs that nobody needs.
+ * One statement, at the speed of an unguarded one. What makes it a guard: the version's name is a parameter, so the
+ * planner must take it for any name, also for the one that REMOVE touches, and so may not fetch it before REMOVE has
+ * taken the lock. (Written as `n._version` it is fetched together with the node, before the lock: the plan shows
+ * `CacheProperties`, and two transactions that meet can both win.) For the same reason the plan has Eager operators:
+ * first all locks, then all reads, then all writes; the batch is bounded.
  */
-export async function applyNodes<K extends NodeKind>(
+function upsertText({ label, stub, tombstone }: NodeNames): string {
+  return `UNWIND range(0, size($keys) - 1) AS i
+    MERGE (n:${quoted(label)} {id: $keys[i]}) ON CREATE SET n:${quoted(stub)}
+    REMOVE n.${LOCK_PROPERTY}
+    WITH n, i
+    OPTIONAL MATCH (t:${quoted(tombstone)} {id: $keys[i]})
+    WITH n, i, t
+    WHERE coalesce(n[$version] < $versions[i], true) AND coalesce(t.version < $versions[i], true)
+    SET n = $properties[i] REMOVE n:${quoted(stub)}
+    RETURN i, t IS NOT NULL AS risen`;
+}
+
+export async function upsertNodes(
   transaction: Transaction,
-  writer: NodeWriter<K>,
-  changes: readonly ChangeOf<K>[],
+  names: NodeNames,
+  states: readonly NodeState[],
 ): Promise<readonly Outcome[]> {
-  const { names } = writer;
-  const keys = changes.map((change) => change.key);
-  const locked = await lockNodes(transaction, names, keys);
-  const [versions, tombstones] = await Promise.all([
-    readVersions(transaction, [...locked.places.values()]),
-    readTombstones(transaction, names, keys),
-  ]);
-  const guarded = changes.map((change): Guarded<K> => {
-    const at = locked.places.get(change.key) ?? '';
-    const tombstone = tombstones.get(change.key);
-    const held = Math.max(versions.get(at) ?? 0, tombstone?.version ?? 0);
-    return { change, at, tombstone: tombstone?.at, wins: isNewer(change.version, held) };
+  const keys = states.map(({ key }) => key);
+  const { rows, nodesCreated } = await transaction.run(upsertText(names), {
+    version: VERSION,
+    keys,
+    versions: states.map(({ version }) => storedNumber(version)),
+    properties: states.map(({ properties }) => properties),
   });
-  const winners = guarded.filter(({ wins }) => wins);
-  await fill(
+  const won = new Set(rows.map((row) => Number(row.get('i'))));
+  const risen = rows.filter((row) => row.get('risen') === true);
+  await removeTombstones(
     transaction,
-    writer,
-    winners.filter(({ change }) => change.after !== null),
+    names.tombstone,
+    'id',
+    risen.map((row) => keys[Number(row.get('i'))] ?? ''),
   );
-  await bury(
-    transaction,
-    names,
-    winners.filter(({ change }) => change.after === null),
-  );
-  const losers = guarded.filter(({ wins }) => !wins);
-  if (locked.created > 0) {
+  if (nodesCreated > 0) {
+    const lost = states.filter((_, index) => !won.has(index));
     await removeIdleStubs(
       transaction,
       names,
-      losers.map(({ at }) => at),
+      lost.map(({ key }) => key),
     );
   }
-  return guarded.map(({ wins }) => (wins ? APPLIED : STALE));
-}
-
-async function readVersions(
-  transaction: Transaction,
-  ats: readonly string[],
-): Promise<ReadonlyMap<string, number | null>> {
-  const { rows } = await transaction.run(
-    `MATCH (n) WHERE elementId(n) IN $ats AND n._version IS NOT NULL
-     RETURN elementId(n) AS at, n._version AS version`,
-    { ats },
-  );
-  return new Map(rows.map((row) => [row.get('at'), readVersion(row.get('version'))]));
-}
-
-interface Tombstone {
-  readonly at: string;
-  readonly version: number;
-}
-
-async function readTombstones(
-  transaction: Transaction,
-  { tombstone }: NodeNames,
-  keys: readonly string[],
-): Promise<ReadonlyMap<string, Tombstone>> {
-  const { rows } = await transaction.run(
-    `MATCH (t:${quoted(tombstone)}) WHERE t.id IN $keys
-     RETURN t.id AS id, elementId(t) AS at, t.version AS version`,
-    { keys },
-  );
-  return new Map(
-    rows.map((row) => [row.get('id'), { at: row.get('at'), version: readVersion(row.get('version')) ?? 0 }]),
-  );
-}
-
-/** Replaces the properties as a whole, so that removed attributes disappear. */
-async function fill<K extends NodeKind>(
-  transaction: Transaction,
-  { names, properties }: NodeWriter<K>,
-  guarded: readonly Guarded<K>[],
-): Promise<void> {
-  if (guarded.length === 0) return;
-  const ats = guarded.map(({ at }) => at);
-  const filling = guarded.map(({ at, change }) => [
-    at,
-    properties(change as ChangeOf<K> & { readonly after: object }),
-  ]);
-  // By a map of element ids: reading `row.at` of an unwound list looks to the planner like reading a node's property,
-  // and makes it put an Eager operator (everything in memory) between reading and writing.
-  await transaction.run(
-    `MATCH (n) WHERE elementId(n) IN $ats
-     SET n = $properties[elementId(n)] REMOVE n:${quoted(names.stub)}`,
-    { ats, properties: Object.fromEntries(filling) },
-  );
-  await removeNodes(
-    transaction,
-    guarded.flatMap(({ tombstone }) => tombstone ?? []),
-  );
+  return states.map((_, index) => (won.has(index) ? APPLIED : STALE));
 }
 
 /** Leaves a tombstone. The node goes, unless a relationship needs it as its end: then it stays as a stub. */
-async function bury<K extends NodeKind>(
+export async function deleteNodes(
   transaction: Transaction,
   names: NodeNames,
-  guarded: readonly Guarded<K>[],
+  changes: readonly ChangeOf<NodeKind>[],
+): Promise<readonly Outcome[]> {
+  const keys = changes.map(({ key }) => key);
+  await lockNodes(transaction, names, keys);
+  const [versions, tombstones] = await Promise.all([
+    versionsOf(transaction, names.label, keys),
+    tombstonesOf(transaction, names.tombstone, 'id', keys),
+  ]);
+  const wins = changes.map(({ key, version }) =>
+    isNewer(version, Math.max(versions.get(key) ?? 0, tombstones.get(key) ?? 0)),
+  );
+  const winners = changes.filter((_, index) => wins[index]);
+  await bury(transaction, names, winners);
+  await removeIdleStubs(transaction, names, keys);
+  return wins.map((won) => (won ? APPLIED : STALE));
+}
+
+async function versionsOf(
+  transaction: Transaction,
+  label: string,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, number | null>> {
+  const { rows } = await transaction.run(
+    `MATCH (n:${quoted(label)}) WHERE n.id IN $keys AND n.${VERSION} IS NOT NULL
+     RETURN n.id AS key, n.${VERSION} AS version`,
+    { keys },
+  );
+  return new Map(rows.map((row) => [row.get('key'), readVersion(row.get('version'))]));
+}
+
+/** The property by which a tombstone is found. */
+type TombstoneKey = 'id' | 'key';
+
+export async function tombstonesOf(
+  transaction: Transaction,
+  label: string,
+  property: TombstoneKey,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await transaction.run(
+    `MATCH (t:${quoted(label)}) WHERE t.${property} IN $keys RETURN t.${property} AS key, t.version AS version`,
+    { keys },
+  );
+  return new Map(rows.map((row) => [row.get('key'), readVersion(row.get('version')) ?? 0]));
+}
+
+async function bury(
+  transaction: Transaction,
+  { label, stub, tombstone }: NodeNames,
+  changes: readonly ChangeOf<NodeKind>[],
 ): Promise<void> {
-  if (guarded.length === 0) return;
-  const keys = guarded.map(({ change }) => change.key);
-  const ats = guarded.map(({ at }) => at);
+  if (changes.length === 0) return;
+  const keys = changes.map(({ key }) => key);
   await transaction.run(
     `UNWIND range(0, size($keys) - 1) AS i
-     MERGE (t:${quoted(names.tombstone)} {id: $keys[i]}) SET t.version = $versions[i]`,
-    { keys, versions: guarded.map(({ change }) => storedNumber(change.version)) },
+     MERGE (t:${quoted(tombstone)} {id: $keys[i]}) SET t.version = $versions[i]`,
+    { keys, versions: changes.map(({ version }) => storedNumber(version)) },
   );
-  await transaction.run('MATCH (n) WHERE elementId(n) IN $ats AND NOT EXISTS { (n)--() } DELETE n', { ats });
   await transaction.run(
-    `MATCH (n) WHERE elementId(n) IN $ats SET n = $properties[elementId(n)] SET n:${quoted(names.stub)}`,
-    { ats, properties: Object.fromEntries(guarded.map(({ at, change }) => [at, { id: change.key }])) },
+    `UNWIND range(0, size($keys) - 1) AS i
+     MATCH (n:${quoted(label)} {id: $keys[i]}) SET n = $properties[i] SET n:${quoted(stub)}`,
+    { keys, properties: keys.map((id) => ({ id })) },
   );
 }
 
-export async function removeNodes(transaction: Transaction, ats: readonly string[]): Promise<void> {
-  if (ats.length === 0) return;
-  await transaction.run('MATCH (n) WHERE elementId(n) IN $ats DELETE n', { ats });
-}
-
-/**
- * Removes the stubs among the nodes that no relationship needs. A stub on which an application has written meanwhile
- * is no stub any more.
- */
-export async function removeIdleStubs(
+/** Forgets the deletes of what is there again. */
+export async function removeTombstones(
   transaction: Transaction,
-  { stub }: NodeNames,
-  ats: readonly string[],
+  label: string,
+  property: TombstoneKey,
+  keys: readonly string[],
 ): Promise<void> {
-  if (ats.length === 0) return;
-  await transaction.run(
-    `MATCH (n) WHERE elementId(n) IN $ats AND n:${quoted(stub)} AND size(keys(n)) = 1 AND NOT EXISTS { (n)--() }
-     DELETE n`,
-    { ats },
-  );
+  if (keys.length === 0) return;
+  await transaction.run(`MATCH (t:${quoted(label)}) WHERE t.${property} IN $keys DELETE t`, { keys });
 }

@@ -3,10 +3,10 @@ import { parseKey } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { Held } from '../../schemas/version.ts';
 import type { NodeKind } from './apply-nodes.ts';
-import type { Neo4jClient } from './client.ts';
 import { quoted } from './names.ts';
 import { readNodes } from './read-nodes.ts';
 import { readTies } from './read-ties.ts';
+import { tombstoneKey } from './rows.ts';
 import { type NodeReader, readNode } from './scan-nodes.ts';
 import { isSame, readTie, type TieReader } from './scan-ties.ts';
 import { readVersion } from './values.ts';
@@ -60,9 +60,13 @@ export async function getTies(
   const held = new Map<string, Held<'relationship'>>();
   const places = await placesOf(reader, keys);
   const ties = await readTies(client, [...places.keys()]);
-  for (const row of await tombstonesOf(client, tombstoneLabel, keys)) {
-    const key = keys[Number(row.get('i'))] ?? '';
-    held.set(key, { version: readVersion(row.get('version')), entity: null });
+  const buried = new Map(keys.map((key) => [tombstoneKey(parseKey('relationship', key)), key]));
+  const tombstones = await client.query(
+    `MATCH (t:${quoted(tombstoneLabel)}) WHERE t.key IN $keys RETURN t.key AS key, t.version AS version`,
+    { keys: [...buried.keys()] },
+  );
+  for (const row of tombstones) {
+    held.set(buried.get(row.get('key')) ?? '', { version: readVersion(row.get('version')), entity: null });
   }
   const byKey = groupBy(ties, ([at]) => places.get(at) ?? '');
   for (const [key, [found, ...others]] of byKey) {
@@ -111,18 +115,4 @@ async function placesOf(
     if (at !== null && pair !== undefined) places.set(at, pair.key);
   }
   return places;
-}
-
-async function tombstonesOf(client: Neo4jClient, label: string, keys: readonly string[]) {
-  const ends = keys.map((key) => parseKey('relationship', key));
-  return await client.query(
-    `UNWIND range(0, size($source) - 1) AS i
-     MATCH (t:${quoted(label)} {source: $source[i], type: $type[i], target: $target[i]})
-     RETURN i, t.version AS version`,
-    {
-      source: ends.map(({ source }) => source),
-      type: ends.map(({ type }) => type),
-      target: ends.map(({ target }) => target),
-    },
-  );
 }

@@ -1,17 +1,10 @@
 import type { Transaction } from './client.ts';
 import { LOCK_PROPERTY, type NodeNames, quoted } from './names.ts';
 
-export interface LockedNodes {
-  /** The element id of each key's node: good within this transaction only. */
-  readonly places: ReadonlyMap<string, string>;
-  /** How many of them were made, as stubs. */
-  readonly created: number;
-}
-
 /**
  * Takes the write lock of the node of each key and holds it until the transaction ends. A node that is not there is
  * made, as a stub, so that there is always something to lock: two transactions about one key run one after the
- * other, whether the entity exists or not.
+ * other, whether the entity exists or not. Answers how many were made.
  *
  * The keys are distinct and sorted, so that all transactions take their locks in one order and none waits for another
  * in a circle.
@@ -20,13 +13,32 @@ export async function lockNodes(
   transaction: Transaction,
   { label, stub }: NodeNames,
   keys: readonly string[],
-): Promise<LockedNodes> {
-  const { rows, nodesCreated } = await transaction.run(
+): Promise<number> {
+  const { nodesCreated } = await transaction.run(
     `UNWIND $keys AS key
      MERGE (n:${quoted(label)} {id: key}) ON CREATE SET n:${quoted(stub)}
-     REMOVE n.${LOCK_PROPERTY}
-     RETURN key, elementId(n) AS at`,
+     REMOVE n.${LOCK_PROPERTY}`,
     { keys },
   );
-  return { places: new Map(rows.map((row) => [row.get('key'), row.get('at')])), created: nodesCreated };
+  return nodesCreated;
+}
+
+/**
+ * Removes those of the nodes that are stubs and that no relationship needs. A stub on which an application has written
+ * meanwhile is no stub any more. The hint keeps a plan that was made when there were no stubs from walking all of
+ * them when there are many.
+ */
+export async function removeIdleStubs(
+  transaction: Transaction,
+  { label, stub }: NodeNames,
+  keys: readonly string[],
+): Promise<void> {
+  if (keys.length === 0) return;
+  await transaction.run(
+    `MATCH (n:${quoted(label)}) USING INDEX n:${quoted(label)}(id)
+     WHERE n.id IN $keys
+       AND n:${quoted(stub)} AND size(keys(n)) = 1 AND NOT EXISTS { (n)--() }
+     DELETE n`,
+    { keys },
+  );
 }

@@ -1,8 +1,9 @@
 import { messageOf } from '../../core/errors.ts';
 import type { Probe, ProbeResult } from '../connector.ts';
-import { isSupported, serverVersion } from './client.ts';
+
 import { readMarks } from './mark.ts';
 import { hasIdIndex, labelsOf, missingRules, type SchemaScope } from './schema.ts';
+import { isSupported, serverVersion } from './server-version.ts';
 
 type Check = () => Promise<Omit<ProbeResult, 'check'>>;
 

@@ -15,6 +15,14 @@ export interface Ends {
   readonly target: string;
 }
 
+/**
+ * The one property by which a relationship's tombstone is found: an index entry takes some 8,000 bytes, which the
+ * record key (JSON, with its escapes) may exceed. The source's length makes it exact.
+ */
+export function tombstoneKey({ source, type, target }: Ends): string {
+  return `${type} ${source.length} ${source}${target}`;
+}
+
 /** An entity as it was read, or why it cannot be moved. */
 export type Reading<K extends Kind> =
   | { readonly entity: EntityOf[K]; readonly fault?: undefined }

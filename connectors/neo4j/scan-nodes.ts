@@ -13,8 +13,8 @@ import { type Placed, walkIds } from './walk-ids.ts';
 export interface NodeReader<K extends NodeKind> {
   readonly client: Neo4jClient;
   readonly names: NodeNames;
-  /** Looks at what may have changed since the last scan. */
-  readonly refresh: () => Promise<void>;
+  /** Looks at what the whole label has in common, which may have changed since the last scan. */
+  readonly refresh: (when: 'always' | 'if unknown') => Promise<void>;
   readonly read: (properties: Properties) => Reading<K>;
 }
 
@@ -29,7 +29,7 @@ export async function* scanNodes<K extends NodeKind>(
   { limit, signal }: ScanOptions,
 ): AsyncGenerator<ScanChunk<K>> {
   const { client, names } = reader;
-  await reader.refresh();
+  await reader.refresh('always');
   if (isFromStart(range)) {
     for await (const rejected of nodesWithBadIds(client, names.label, limit)) {
       yield { rows: [], rejected, last: [] };

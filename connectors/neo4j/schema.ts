@@ -34,7 +34,7 @@ export function uniqueRules({ names, context }: SchemaScope): readonly UniqueRul
   const graph: readonly UniqueRule[] = [
     { label: agent.label, properties: ['id'] },
     { label: agent.tombstone, properties: ['id'] },
-    { label: relationshipTombstone, properties: ['source', 'type', 'target'] },
+    { label: relationshipTombstone, properties: ['key'] },
   ];
   const vectors: readonly UniqueRule[] = [
     { label: memory.label, properties: ['id'] },

@@ -1,17 +1,20 @@
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked } from '../../core/sequence.ts';
-import type { Change, ChangeOf } from '../../schemas/change.ts';
+import type { Change, ChangeOf, EntityOf } from '../../schemas/change.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
 import { keyOf, parseKey } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
-import { APPLIED, type Outcome, rejected, type Sink } from '../connector.ts';
-import { applyNodes } from './apply-nodes.ts';
-import { applyRelationships } from './apply-relationships.ts';
+import { type Outcome, rejected, type Sink } from '../connector.ts';
+import { deleteNodes, type NodeKind, upsertNodes } from './apply-nodes.ts';
+import { upsertRelationships } from './apply-relationships.ts';
 import type { Neo4jClient, Transaction } from './client.ts';
+import { deleteRelationships } from './delete-relationships.ts';
+import type { NodeNames } from './names.ts';
 import type { Neo4jOptions } from './options.ts';
 import { agentProperties, embeddingProperties } from './rows.ts';
 import { requirePrepared, type SchemaScope } from './schema.ts';
+import type { Properties } from './values.ts';
 import { vectorPlace } from './vector-place.ts';
 
 export interface SinkScope extends SchemaScope {
@@ -20,24 +23,15 @@ export interface SinkScope extends SchemaScope {
 
 type Apply = (transaction: Transaction, changes: readonly Change[]) => Promise<readonly Outcome[]>;
 
+/** How changes of one kind are applied. Deletes go by themselves, so that the usual batch is one fast statement. */
+interface Applier {
+  readonly upsert: Apply;
+  readonly remove: Apply;
+}
+
 export function openSink(scope: SinkScope): Sink {
-  const { client, names, options, context } = scope;
-  const appliers: { readonly [K in Kind]?: Apply } = {
-    agent: (transaction, changes) =>
-      applyNodes(
-        transaction,
-        { names: names.agent, properties: ({ after, version }) => agentProperties(after, version) },
-        changes as readonly ChangeOf<'agent'>[],
-      ),
-    relationship: (transaction, changes) =>
-      applyRelationships(transaction, names, changes as readonly ChangeOf<'relationship'>[]),
-    embedding: (transaction, changes) =>
-      applyNodes(
-        transaction,
-        { names: names.memory, properties: ({ after, version }) => embeddingProperties(after, version) },
-        changes as readonly ChangeOf<'embedding'>[],
-      ),
-  };
+  const { client, options, context } = scope;
+  const appliers = appliersOf(scope);
   const ready = once(() => requirePrepared(scope));
   const vectors = vectorPlace(scope);
 
@@ -45,26 +39,68 @@ export function openSink(scope: SinkScope): Sink {
     kinds: context.kinds,
     close: async () => {},
     async applyDistinct(kind, changes) {
+      const applier = appliers[kind];
+      if (applier === undefined) throw new Error(`Neo4j holds no ${kind}.`);
       await ready();
-      const apply = appliers[kind];
-      if (apply === undefined) throw new Error(`Neo4j holds no ${kind}.`);
-      const outcomes = new Map<Change, Outcome>();
-      const sound: Change[] = [];
       if (kind === 'embedding') await vectors.learn(changes);
+      const outcomes = new Map<Change, Outcome>();
+      const [upserts, removals]: [Change[], Change[]] = [[], []];
       for (const change of changes) {
-        const fault = changeFault(change) ?? (kind === 'embedding' ? vectors.fault(change) : undefined);
-        if (fault === undefined) sound.push(change);
-        else outcomes.set(change, rejected(fault));
+        const fault = changeFault(change) ?? vectors.fault(change);
+        if (fault !== undefined) outcomes.set(change, rejected(fault));
+        else (change.after === null ? removals : upserts).push(change);
       }
-      sound.sort((left, right) => (left.key < right.key ? -1 : 1));
       const size = kind === 'embedding' ? options.embeddingBatchSize : options.batchSize;
-      for (const batch of chunked(sound, size)) {
-        const answers = await isolate(client, apply, batch);
-        for (const [index, change] of batch.entries()) outcomes.set(change, answers[index] ?? APPLIED);
-      }
-      return changes.map((change) => outcomes.get(change) ?? APPLIED);
+      for (const batch of batches(upserts, size)) await isolate(client, applier.upsert, batch, outcomes);
+      for (const batch of batches(removals, size)) await isolate(client, applier.remove, batch, outcomes);
+      return changes.map((change) => outcomeOf(outcomes, change));
     },
   });
+}
+
+function appliersOf({ names }: SinkScope): { readonly [K in Kind]?: Applier } {
+  return {
+    agent: nodeApplier<'agent'>(names.agent, agentProperties),
+    embedding: nodeApplier<'embedding'>(names.memory, embeddingProperties),
+    relationship: {
+      upsert: (transaction, changes) => upsertRelationships(transaction, names, changes as TieChanges),
+      remove: (transaction, changes) => deleteRelationships(transaction, names, changes as TieChanges),
+    },
+  };
+}
+
+type TieChanges = readonly ChangeOf<'relationship'>[];
+type NodeChanges<K extends NodeKind> = readonly ChangeOf<K>[];
+
+function nodeApplier<K extends NodeKind>(
+  names: NodeNames,
+  propertiesOf: (entity: EntityOf[K], version: number) => Properties,
+): Applier {
+  return {
+    upsert: (transaction, changes) =>
+      upsertNodes(
+        transaction,
+        names,
+        (changes as NodeChanges<K>).flatMap(({ key, version, after }) =>
+          after === null ? [] : { key, version, properties: propertiesOf(after, version) },
+        ),
+      ),
+    remove: (transaction, changes) => deleteNodes(transaction, names, changes as NodeChanges<K>),
+  };
+}
+
+/** In the order of the keys, so that two transactions lock the same nodes in the same order. */
+function batches(changes: Change[], size: number): Iterable<readonly Change[]> {
+  return chunked(
+    changes.sort((left, right) => (left.key < right.key ? -1 : 1)),
+    size,
+  );
+}
+
+function outcomeOf(outcomes: ReadonlyMap<Change, Outcome>, change: Change): Outcome {
+  const outcome = outcomes.get(change);
+  if (outcome === undefined) throw new Error(`No outcome for ${change.kind} ${change.key}.`);
+  return outcome;
 }
 
 /**
@@ -75,18 +111,22 @@ async function isolate(
   client: Neo4jClient,
   apply: Apply,
   batch: readonly Change[],
-): Promise<readonly Outcome[]> {
-  const attempt = () => client.transact((transaction) => apply(transaction, batch));
-  const first = await attempt().then(answersOf, faultOf);
-  if ('answers' in first) return first.answers;
-  if (batch.length > 1) {
+  outcomes: Map<Change, Outcome>,
+): Promise<void> {
+  const attempt = () => client.transact((transaction) => apply(transaction, batch)).then(answersOf, faultOf);
+  let result = await attempt();
+  if ('fault' in result && batch.length > 1) {
     const middle = Math.ceil(batch.length / 2);
-    const left = await isolate(client, apply, batch.slice(0, middle));
-    return [...left, ...(await isolate(client, apply, batch.slice(middle)))];
+    await isolate(client, apply, batch.slice(0, middle), outcomes);
+    await isolate(client, apply, batch.slice(middle), outcomes);
+    return;
   }
   // Once more: a node that another transaction gave a relationship while this one deleted it fails the same way.
-  const last = await attempt().then(answersOf, faultOf);
-  return 'answers' in last ? last.answers : [rejected(last.fault)];
+  if ('fault' in result) result = await attempt();
+  for (const [index, change] of batch.entries()) {
+    const outcome = 'fault' in result ? rejected(result.fault) : result.answers[index];
+    if (outcome !== undefined) outcomes.set(change, outcome);
+  }
 }
 
 const answersOf = (answers: readonly Outcome[]) => ({ answers });

@@ -47,7 +47,7 @@ function nodeSource<K extends NodeKind>(reader: NodeReader<K>): KindSource<K> {
     ranges: (parts) => planRanges(client, names, parts, 'by node'),
     scan: (range, options) => scanNodes(reader, range, options),
     async get(keys) {
-      await reader.refresh();
+      await reader.refresh('if unknown');
       return await lookUp(keys, (some) => getNodes(reader, some));
     },
   };
@@ -82,7 +82,8 @@ function embeddingReader({ client, names, options }: SinkScope): NodeReader<'emb
   return {
     client,
     names: names.memory,
-    async refresh() {
+    async refresh(when) {
+      if (when === 'if unknown' && dimension !== null) return;
       dimension = await vectorDimension(client, names.memory.label);
     },
     read(properties): Reading<'embedding'> {

@@ -30,7 +30,8 @@ export function writeScalars(into: Properties, scalars: Scalars, taken: Readonly
   }
 }
 
-const VERSION = '_version';
+/** The property of a node or relationship that says which change it is the state of. */
+export const VERSION = '_version';
 
 /**
  * Reads everything but the taken names. What cannot be moved is said in `faults`. A legacy application's own name that

@@ -101,7 +101,7 @@ const CONNECTION: readonly Meaning[] = [
     matches: /ETIMEDOUT/,
     code: 'timeout',
     says: 'did not answer in time',
-    hint: 'Correct host and port, or raise connectTimeoutMs.',
+    hint: 'Correct host, port and tls, or raise connectTimeoutMs.',
   },
   {
     matches: /ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|certificate|wrong version number/,
@@ -121,7 +121,8 @@ const CONNECTION: readonly Meaning[] = [
 /** Turns whatever ioredis throws into one of our errors; `where` is `host:port/db`. */
 export function toRedisError(error: unknown, where: string): ChangeoverError {
   if (error instanceof ChangeoverError) return error;
-  const message = messageOf(error);
+  // OpenSSL ends its messages with a line break.
+  const message = messageOf(error).replaceAll(/\s+/g, ' ').trim();
   const meaning = isAnswer(error)
     ? ANSWERS.find(({ matches }) => matches.test(message))
     : CONNECTION.find(({ matches }) => matches.test(`${systemCodeOf(error) ?? ''} ${message}`));

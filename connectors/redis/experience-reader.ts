@@ -14,7 +14,6 @@ export interface ExperienceItem {
   readonly hint?: ListHint;
 }
 
-/** An experience that was read, and in whose list. */
 export type ReadExperience = ReadItem<Experience>;
 
 const ITEMS_PER_CALL = 200;

@@ -1,75 +1,6 @@
 import { GUARD_LUA } from './entity-scripts.ts';
+import { LIST_LUA } from './list-lua.ts';
 import { script } from './script.ts';
-
-/**
- * Experiences stand in a list per agent, oldest first. The versions hash says for each where it is, `<version> <at>
- * <agentId>`, so that it is found by halving the list by time. Where a list is not in order, the whole of it is looked
- * through; every element that is looked at counts as work, and a call stops taking on more after `budget`.
- *
- * The keys of lists are made here from the ids found in the versions hash, not announced in KEYS: Redis Cluster would
- * not allow that.
- */
-const LIST_LUA = `
-local work = 0
--- No JSON begins with this.
-local MARK = '\\0changeover'
-
-local function decode(text)
-  work = work + 1
-  local ok, value = pcall(cjson.decode, text or '')
-  return ok and type(value) == 'table' and value or {}
-end
-
-local function elementAt(key, index) return decode(redis.call('LINDEX', key, index)) end
-local function isList(key) return redis.call('TYPE', key).ok == 'list' end
-
--- version, whether deleted, at (or nil), agentId (or nil)
-local function parseHeld(held)
-  local sign, digits, at, agent = string.match(held or '', '^(%-?)(%d+) ?(%S*) ?(.*)$')
-  if agent == '' then agent = nil end
-  return digits, sign == '-', tonumber(at), agent
-end
-
--- The first index whose element is not older, where the list is in order.
-local function lowerBound(key, at)
-  local low, high = 0, redis.call('LLEN', key)
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local element = elementAt(key, middle)
-    if type(element.at) ~= 'number' or element.at < at then low = middle + 1 else high = middle end
-  end
-  return low
-end
-
--- Every index of an id, the highest first.
-local function searchAll(key, id)
-  local found = {}
-  local last = redis.call('LLEN', key) - 1
-  while last >= 0 do
-    local first = math.max(0, last - 99)
-    local page = redis.call('LRANGE', key, first, last)
-    for offset = #page, 1, -1 do
-      if decode(page[offset]).id == id then found[#found + 1] = first + offset - 1 end
-    end
-    last = first - 1
-  end
-  return found
-end
-
-local function search(key, id, at)
-  local found = {}
-  if at then
-    local index, length = lowerBound(key, at), redis.call('LLEN', key)
-    while index < length do
-      local element = elementAt(key, index)
-      if element.at ~= at then break end
-      if element.id == id then table.insert(found, 1, index) end
-      index = index + 1
-    end
-  end
-  return #found > 0 and found or searchAll(key, id)
-end
-`;
 
 /**
  * Guard and write of experiences.
@@ -116,8 +47,10 @@ local function insert(key, id, at, text)
   redis.call('LSET', key, place + 1, next)
 end
 
--- What stands in the way of a change, or nil.
+-- What stands in the way of a change, or nil. What is free once stays free while this script runs.
+local free = {}
 local function obstacle(held, agent, deletes)
+  if free[agent] and (held or not deletes) then return nil end
   local found = redis.call('TYPE', prefix .. agent .. suffix).ok
   if deletes then
     if held or everyListIsListed() then return nil end
@@ -125,9 +58,11 @@ local function obstacle(held, agent, deletes)
     return 'unlocated'
   end
   if found ~= 'none' and found ~= 'list' then return found end
-  if isListed(agent) then return nil end
-  if found == 'list' then return 'unlisted' end
-  redis.call('SADD', listed, agent)
+  if not isListed(agent) then
+    if found == 'list' then return 'unlisted' end
+    redis.call('SADD', listed, agent)
+  end
+  free[agent] = true
   return nil
 end
 
@@ -145,21 +80,27 @@ local function apply(held, id, agent, at, text)
   if text ~= '' then insert(key, id, at, text) end
 end
 
-mergeClock(clock, ARGV[4])
-local outcomes = {}
+local ids, offered = {}, {}
 for place = 5, #ARGV, 5 do
-  if work > budget then break end
-  local id, version, agent, at, text = unpack(ARGV, place, place + 4)
-  local held = redis.call('HGET', versions, id)
-  local outcome = 'stale'
-  if isNewer(held, version) then outcome = obstacle(held, agent, text == '') or 'applied' end
-  if outcome == 'applied' then
-    apply(held, id, agent, tonumber(at), text)
-    local now = text == '' and '-' .. version or version .. ' ' .. at .. ' ' .. agent
-    redis.call('HSET', versions, id, now)
-  end
-  outcomes[#outcomes + 1] = outcome
+  ids[#ids + 1] = ARGV[place]
+  offered[#offered + 1] = ARGV[place + 1]
 end
+local held, newer = readGuard(versions, ids, offered)
+mergeClock(clock, ARGV[4])
+local outcomes, applied = {}, {}
+for number, id in ipairs(ids) do
+  if work > budget then break end
+  local agent, at, text = unpack(ARGV, number * 5 + 2, number * 5 + 4)
+  local outcome = 'stale'
+  if newer[number] then outcome = obstacle(held[number], agent, text == '') or 'applied' end
+  if outcome == 'applied' then
+    apply(held[number], id, agent, tonumber(at), text)
+    applied[#applied + 1] = id
+    applied[#applied + 1] = text == '' and '-' .. offered[number] or offered[number] .. ' ' .. at .. ' ' .. agent
+  end
+  outcomes[number] = outcome
+end
+if #applied > 0 then redis.call('HSET', versions, unpack(applied)) end
 return outcomes
 `);
 

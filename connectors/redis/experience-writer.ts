@@ -5,10 +5,11 @@ import type { RedisClient } from './client.ts';
 import { CHANGES_PER_CALL, greatestVersion } from './entity-writer.ts';
 import { ELEMENTS_PER_CALL } from './experience-reader.ts';
 import { APPLY_EXPERIENCES, LIST_EXPERIENCES } from './experience-scripts.ts';
+import { experienceToJson } from './json-values.ts';
 import { keyFor } from './key-patterns.ts';
 import { idsOf } from './key-scan.ts';
 import { type Layout, quote } from './layout.ts';
-import { experienceToJson, MAX_VALUE_BYTES } from './rows.ts';
+import { MAX_VALUE_BYTES } from './rows.ts';
 
 interface WriteContext {
   readonly client: RedisClient;

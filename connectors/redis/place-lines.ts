@@ -65,16 +65,23 @@ function partFromText(text: string): string | number {
  * Keeps the order: a range of neighbours is written as its first member and a second character that orders within it.
  * U+0000–U+000D hold the ends above and most line breaks, U+2028 and U+2029 are line breaks to `readline`.
  */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be kept out of a line
+const CONTROLS = /[\u0000-\u000d]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what stands for them begins with one
+const ESCAPED_CONTROLS = /\u0001([ --])/g;
+const SEPARATORS = /[\u2027-\u2029]/g;
+const ESCAPED_SEPARATORS = /\u2027([ -"])/g;
+
 function escapeText(text: string): string {
   return text
-    .replaceAll(/[\u0000-\u000d]/g, (c) => `\u0001${shifted(c, 0)}`)
-    .replaceAll(/[\u2027-\u2029]/g, (c) => `\u2027${shifted(c, 0x2027)}`);
+    .replaceAll(CONTROLS, (c) => `\u0001${shifted(c, 0)}`)
+    .replaceAll(SEPARATORS, (c) => `\u2027${shifted(c, 0x2027)}`);
 }
 
 function unescapeText(text: string): string {
   return text
-    .replaceAll(/\u2027([ -"])/g, (_, c: string) => unshifted(c, 0x2027))
-    .replaceAll(/\u0001([ --])/g, (_, c: string) => unshifted(c, 0));
+    .replaceAll(ESCAPED_SEPARATORS, (_, c: string) => unshifted(c, 0x2027))
+    .replaceAll(ESCAPED_CONTROLS, (_, c: string) => unshifted(c, 0));
 }
 
 function shifted(character: string, from: number): string {

@@ -152,7 +152,7 @@ async function tryCommands(
     ['eval', 'return 1', '0'],
   ];
   const answers = await client.call((redis) =>
-    redis.pipeline([['multi', { pipeline: false }], ...commands, ['discard']] as never).exec(),
+    redis.pipeline([['call', 'MULTI'], ...commands, ['call', 'DISCARD']]).exec(),
   );
   const refused = answers?.slice(1, -1).find(([error]) => error !== null)?.[0];
   if (refused !== undefined && refused !== null) throw toRedisError(refused, client.where);

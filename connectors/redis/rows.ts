@@ -5,7 +5,6 @@ import { agentFromHash, agentToHash } from './agent-hash.ts';
 import { NOT_UTF8, textOf } from './bytes.ts';
 import {
   experienceFromJson,
-  experienceToJson,
   parseFields,
   policyFromJson,
   policyToJson,
@@ -78,5 +77,3 @@ const TO_CONTENT: { readonly [K in PlacedKind]: (entity: EntityOf[K]) => readonl
 export function contentOf<K extends PlacedKind>(kind: K, entity: EntityOf[K]): readonly string[] {
   return TO_CONTENT[kind](entity);
 }
-
-export { experienceToJson };

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { EntityOf } from '../../schemas/change.ts';
-import { type IdentityOf, keyOf, parseKey, type ScanKey } from '../../schemas/keys.ts';
+import { type IdentityOf, keyOf, type ScanKey } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { rangesBetween, type ScanRange } from '../../schemas/scan-order.ts';
 import type { Held } from '../../schemas/version.ts';
@@ -10,8 +10,8 @@ import { type ReadContext, type ReadItem, readEntities } from './entity-reader.t
 import { enumerate } from './enumerate.ts';
 import { Enumerations, type Lease } from './enumerations.ts';
 import { readExperiences } from './experience-reader.ts';
+import { getHeld } from './get-held.ts';
 import type { RedisKind } from './layout.ts';
-import { locateExperiences } from './locate.ts';
 import type { Found } from './place-lines.ts';
 
 interface SourceOptions extends ReadContext {
@@ -65,7 +65,7 @@ export function openSource({ kinds, clock, ...context }: SourceOptions): Source 
       > as AsyncIterable<ScanChunk<K>>;
     },
     get: async <K extends Kind>(kind: K, keys: readonly string[]) =>
-      (await get(own(kind), keys, context)) as readonly (Held<K> | undefined)[],
+      (await getHeld(own(kind), keys, context)) as readonly (Held<K> | undefined)[],
   };
 }
 
@@ -169,42 +169,4 @@ function identityAt(kind: Exclude<RedisKind, 'experience'>, [first, second, thir
     default:
       return kind satisfies never;
   }
-}
-
-async function get(
-  kind: RedisKind,
-  keys: readonly string[],
-  context: ReadContext,
-): Promise<readonly (Held<RedisKind> | undefined)[]> {
-  const items =
-    kind === 'experience'
-      ? await getExperiences(keys, context)
-      : await readEntities(kind, keys.map((key) => parseKey(kind, key)) as never, context);
-  return items.map(({ held, entity }: AnyItem) => {
-    const version = held?.version ?? null;
-    return version === null && entity === null ? undefined : { version, entity };
-  });
-}
-
-/** First those that the versions hash knows, then the others by a pass over all lists. */
-async function getExperiences(ids: readonly string[], context: ReadContext): Promise<readonly AnyItem[]> {
-  const items = await readExperiences(
-    ids.map((id) => ({ id })),
-    context,
-  );
-  const unknown = new Set(ids.filter((_, index) => items[index]?.held === undefined));
-  const listed = unknown.size > 0 && (await everyListIsListed(context));
-  if (unknown.size === 0 || listed) return items;
-  const located = await locateExperiences(unknown, context);
-  const found = [...located.values()];
-  const reread = new Map(found.map(({ id }, index) => [id, index]));
-  const readAgain = await readExperiences(found, context);
-  return items.map((item, index) => {
-    const place = reread.get(ids[index] ?? '');
-    return (place === undefined ? undefined : readAgain[place]) ?? item;
-  });
-}
-
-function everyListIsListed({ client, layout }: ReadContext): Promise<boolean> {
-  return client.call(async (redis) => (await redis.sismember(layout.listedKey, '')) === 1);
 }

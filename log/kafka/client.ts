@@ -1,10 +1,38 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { Kafka, type KafkaConfig, type logCreator, logLevel, type SASLOptions } from 'kafkajs';
+import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { readSecret } from '../../core/secret.ts';
+import { within } from './deadline.ts';
+import { kafkaError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
+import { Sockets } from './sockets.ts';
+
+/** What is common to the consumers, producers and admins of kafkajs. */
+interface Connectable {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/** One kafkajs client with connections of its own. */
+export interface Client<C extends Connectable> {
+  readonly connected: C;
+  readonly sockets: Sockets;
+  /** Ends in bounded time; after it the client sends nothing, whatever it may have begun. */
+  close(): Promise<void>;
+}
+
+/** Makes clients by the configuration, each with connections of its own. */
+export interface Clients {
+  /** The brokers, for messages to people. */
+  readonly address: string;
+  readonly clock: Clock;
+  readonly requestTimeoutMs: number;
+  /** Throws one of our errors when it cannot connect in time. */
+  connect<C extends Connectable>(doing: string, make: (kafka: Kafka) => C, ms?: number): Promise<Client<C>>;
+}
 
 /** How long one connection may take to be made. Several are tried within `openTimeoutMs`. */
 const CONNECTION_TIMEOUT_MS = 3_000;
@@ -15,10 +43,44 @@ const CONNECTION_TIMEOUT_MS = 3_000;
  */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 } as const;
 
-export async function createClient(options: KafkaOptions, logger: Logger): Promise<Kafka> {
+export async function prepareClients(options: KafkaOptions, logger: Logger, clock: Clock): Promise<Clients> {
   swallowNegativeTimeoutWarning();
+  const { requestTimeoutMs, closeTimeoutMs } = options;
+  const address = options.brokers.join(', ');
+  const config = await configOf(options, logger);
+  return {
+    address,
+    clock,
+    requestTimeoutMs,
+    async connect(doing, make, ms = requestTimeoutMs) {
+      const sockets = new Sockets();
+      const connected = make(new Kafka({ ...config, socketFactory: sockets.factory }));
+      const close = async (): Promise<void> => {
+        await within({ clock, ms: closeTimeoutMs }, connected.disconnect(), () => {}).catch(() => {});
+        sockets.fence();
+      };
+      try {
+        await within({ clock, ms }, connected.connect(), () => {
+          throw silence(address, ms);
+        });
+      } catch (error) {
+        sockets.fence();
+        throw kafkaError(error, doing, address);
+      }
+      return { connected, sockets, close };
+    },
+  };
+}
+
+function silence(address: string, ms: number): ChangeoverError {
+  return new ChangeoverError('unreachable', `No answer from Kafka at ${address} within ${ms} ms.`, {
+    hint: 'Check that this is the address of a Kafka broker, and whether it expects TLS (kafka.ssl).',
+  });
+}
+
+async function configOf(options: KafkaOptions, logger: Logger): Promise<KafkaConfig> {
   const sasl = await saslOf(options);
-  const config: KafkaConfig = {
+  return {
     clientId: options.clientId,
     brokers: [...options.brokers],
     connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, options.openTimeoutMs),
@@ -29,7 +91,6 @@ export async function createClient(options: KafkaOptions, logger: Logger): Promi
     ssl: options.ssl ? tlsOf(options) : false,
     ...(sasl === undefined ? {} : { sasl }),
   };
-  return new Kafka(config);
 }
 
 /**

@@ -114,9 +114,17 @@ function meaningOf(error: unknown): Meaning {
   const type = protocolTypeOf(error);
   const known = (type === undefined ? undefined : BY_TYPE[type]) ?? BY_NAME[textField(error, 'name') ?? ''];
   if (known !== undefined) return known;
-  if (type === undefined && systemCodeOf(error) !== undefined) return UNREACHABLE;
+  if (isStumble(error) || (type === undefined && systemCodeOf(error) !== undefined)) return UNREACHABLE;
   const retriable = error instanceof Error && 'retriable' in error && error.retriable === true;
   return retriable ? UNREACHABLE : { code: 'internal' };
+}
+
+/**
+ * True for an error that is none of the client's own: when a connection breaks at the wrong moment, kafkajs goes on
+ * with an answer that is not there, or with a broker that it has just forgotten.
+ */
+function isStumble(error: unknown): boolean {
+  return error instanceof Error && (error.constructor === Error || error instanceof TypeError);
 }
 
 /** The type of the protocol error that is at the bottom of what the client threw (`UNKNOWN_MEMBER_ID`). */
@@ -140,7 +148,8 @@ export function kafkaError(error: unknown, doing: string, address: string): Chan
   const { code, hint, retryable } = meaningOf(inner);
   const where =
     code === 'unreachable' || code === 'timeout' ? ` (${textField(inner, 'broker') ?? address})` : '';
-  return new ChangeoverError(code, `Cannot ${doing}: ${messageOf(inner)}${where}`, {
+  const reason = inner instanceof TypeError ? 'the connection broke' : messageOf(inner);
+  return new ChangeoverError(code, `Cannot ${doing}: ${reason}${where}`, {
     cause: error,
     ...(hint === undefined ? {} : { hint }),
     ...(retryable === undefined ? {} : { retryable }),

@@ -24,7 +24,8 @@ export interface Parcel {
 export interface LaneProducer extends Closable {
   /**
    * Appends the messages to that partition, together and in order, and resolves when all in-sync replicas have them.
-   * A repetition of the last call is written once, however often it is made. Throws our errors.
+   * A repetition of the last call is written once, however often it is made. Throws our errors; `StuckSend` when it
+   * cannot be known whether the call is over, and then this producer cannot write any more.
    */
   send(topic: string, partition: number, messages: readonly LaneMessage[]): Promise<void>;
 }
@@ -39,6 +40,13 @@ export interface LaneOptions {
   readonly recordsPerProducer?: number;
 }
 
+/** A send that neither succeeded nor failed. */
+export class StuckSend extends ChangeoverError {
+  constructor(message: string) {
+    super('timeout', message);
+  }
+}
+
 /** kafkajs copies its list once per message (producer/groupMessagesPerPartition), so longer batches get slower. */
 export const MAX_BATCH_RECORDS = 500;
 /** kafkajs wraps the sequence number to 0 a batch too early (producer/eosManager), and the broker refuses that. */
@@ -49,7 +57,7 @@ const RETRY = { attempts: Number.POSITIVE_INFINITY, initialDelayMs: 50, maxDelay
  * One stream of records into Kafka, in which nothing is lost, doubled or overtaken while it lives.
  *
  * The broker recognises a repetition by the producer's id and a sequence number per partition. kafkajs takes the
- * numbers when it sends and gives them back when the send fails. From this follow four rules:
+ * numbers when it sends and gives them back when the send fails. From this follow five rules:
  *
  * 1. *One outstanding send.* When one of two fails, the other one takes its numbers; if the failed one had been written
  *    after all, the broker takes the other one for a repetition: confirmed, and lost. (Measured: 50 lost per 100
@@ -62,6 +70,8 @@ const RETRY = { attempts: Number.POSITIVE_INFINITY, initialDelayMs: 50, maxDelay
  *    Nothing else is sent in the meantime.
  * 4. *When a batch is given up, everything that waits behind it is given up too, and the producer with it.* So nothing
  *    overtakes it, and no other batch comes under its numbers. Callers who publish again keep their order.
+ * 5. *A send that never ends* (kafkajs can forget a request) counts as failed once its producer has been cut off from
+ *    the network. Its repetition by a new producer may double the batch; nothing is lost or overtaken.
  *
  * What this cannot exclude: a given-up batch that lay in the network all the time and arrives after what its callers
  * published next. The version guard in the stores makes that harmless, as it does for a writer that was killed.
@@ -177,6 +187,9 @@ export class Lane implements Closable {
       if (used > 0 && used + messages.length > limit) await this.#dropProducer();
       this.#producer ??= await this.#options.openProducer();
       await this.#producer.send(topic, partition, messages);
+    } catch (error) {
+      if (error instanceof StuckSend) await this.#dropProducer();
+      throw error;
     } finally {
       this.#sending = false;
     }

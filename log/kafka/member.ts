@@ -1,7 +1,7 @@
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
-import type { Clock } from '../../core/clock.ts';
+import type { Consumer, ConsumerConfig, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Closable } from '../../core/service.ts';
+import type { Client, Clients } from './client.ts';
 import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
 
@@ -11,9 +11,6 @@ export interface MemberOptions {
   readonly sessionTimeoutMs: number;
   /** Bytes of one answer of a broker, about. */
   readonly maxFetchBytes: number;
-  readonly closeTimeoutMs: number;
-  readonly address: string;
-  readonly clock: Clock;
 }
 
 /** What one fetch brought of one partition. */
@@ -45,10 +42,14 @@ export interface NextOffset {
 
 /** How long a fetch waits for something new: also how long leaving the group may take. Not a delay: news ends it. */
 const FETCH_WAIT_MS = 250;
-const HEARTBEATS_PER_SESSION = 10;
 const MAX_BYTES_PER_PARTITION = 1024 * 1024;
 /** About 2.5 s of passing failures, then the member is given up and its subscription makes another. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 } as const;
+
+/** Often enough that one or two may get lost, and that a new member need not wait long for the others to notice. */
+export function heartbeatMsOf(sessionTimeoutMs: number): number {
+  return Math.min(3_000, Math.ceil(sessionTimeoutMs / 10));
+}
 
 /**
  * One life of one member of a consumer group: from joining to its end. It never comes back by itself. kafkajs would
@@ -56,36 +57,36 @@ const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 } as cons
  * makes a new member instead.
  */
 export class GroupMember implements Closable {
-  readonly #consumer: Consumer;
-  readonly #options: MemberOptions;
+  readonly #client: Client<Consumer>;
+  /** Completes "Cannot …". */
+  readonly #doing: string;
+  readonly #address: string;
   readonly #stopped = Promise.withResolvers<ChangeoverError>();
   #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
   #joins: 'never' | 'joined' | 'rebalancing' = 'never';
   #over = false;
 
-  private constructor(client: Kafka, options: MemberOptions) {
-    this.#options = options;
-    this.#consumer = client.consumer({
-      groupId: options.group,
-      sessionTimeout: options.sessionTimeoutMs,
-      heartbeatInterval: Math.ceil(options.sessionTimeoutMs / HEARTBEATS_PER_SESSION),
-      maxBytes: options.maxFetchBytes,
-      maxBytesPerPartition: Math.min(MAX_BYTES_PER_PARTITION, options.maxFetchBytes),
-      maxWaitTimeInMs: FETCH_WAIT_MS,
-      allowAutoTopicCreation: false,
-      retry: { ...RETRY, restartOnFailure: async () => false },
-    });
+  private constructor(client: Client<Consumer>, doing: string, address: string) {
+    this.#client = client;
+    this.#doing = doing;
+    this.#address = address;
   }
 
   /** Resolves when connected; joining the group goes on in the background and may take until the others agree. */
-  static async open(client: Kafka, options: MemberOptions, events: MemberEvents): Promise<GroupMember> {
-    const member = new GroupMember(client, options);
+  static async open(clients: Clients, options: MemberOptions, events: MemberEvents): Promise<GroupMember> {
+    const { address, clock, requestTimeoutMs } = clients;
+    const topics = [...options.topics];
+    const doing = `read ${topics.join(', ')}`;
+    const client = await clients.connect(doing, (kafka) => kafka.consumer(consumerConfig(options)));
+    const member = new GroupMember(client, doing, address);
     try {
-      await member.#consumer.connect();
-      await member.#consumer.subscribe({ topics: [...options.topics], fromBeginning: true });
+      const subscribing = client.connected.subscribe({ topics, fromBeginning: true });
+      await within({ clock, ms: requestTimeoutMs }, subscribing, () => {
+        throw new ChangeoverError('timeout', `Cannot ${doing}: no answer from ${address}.`);
+      });
     } catch (error) {
       member.close().catch(() => {});
-      throw kafkaError(error, `read ${options.topics.join(', ')}`, options.address);
+      throw kafkaError(error, doing, address);
     }
     member.#listen(events);
     member.#run(events).catch((error: unknown) => member.#end(error));
@@ -111,17 +112,17 @@ export class GroupMember implements Closable {
   /** Leaves the group, so that the others take over at once. */
   async close(): Promise<void> {
     this.#over = true;
-    const { clock, closeTimeoutMs } = this.#options;
-    await within({ clock, ms: closeTimeoutMs }, this.#consumer.disconnect(), () => {}).catch(() => {});
+    await this.#client.close();
   }
 
   #listen(events: MemberEvents): void {
-    const { CRASH, GROUP_JOIN, REBALANCING } = this.#consumer.events;
-    this.#consumer.on(CRASH, ({ payload }) => this.#end(payload.error));
-    this.#consumer.on(REBALANCING, () => {
+    const consumer = this.#client.connected;
+    const { CRASH, GROUP_JOIN, REBALANCING } = consumer.events;
+    consumer.on(CRASH, ({ payload }) => this.#end(payload.error));
+    consumer.on(REBALANCING, () => {
       this.#joins = 'rebalancing';
     });
-    this.#consumer.on(GROUP_JOIN, () => {
+    consumer.on(GROUP_JOIN, () => {
       if (this.#over) return;
       // kafkajs also joins again in the middle of a fetch (stale metadata), while batches of the generation before are
       // still on their way here and would count as part of the new one. Then only a new member has a clear beginning.
@@ -133,7 +134,7 @@ export class GroupMember implements Closable {
   }
 
   async #run(events: MemberEvents): Promise<void> {
-    await this.#consumer.run({
+    await this.#client.connected.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       eachBatch: async ({ batch, heartbeat, resolveOffset, commitOffsetsIfNecessary }) => {
@@ -149,7 +150,19 @@ export class GroupMember implements Closable {
   #end(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { topics, address } = this.#options;
-    this.#stopped.resolve(kafkaError(error, `read ${topics.join(', ')}`, address));
+    this.#stopped.resolve(kafkaError(error, this.#doing, this.#address));
   }
+}
+
+function consumerConfig({ group, sessionTimeoutMs, maxFetchBytes }: MemberOptions): ConsumerConfig {
+  return {
+    groupId: group,
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: heartbeatMsOf(sessionTimeoutMs),
+    maxBytes: maxFetchBytes,
+    maxBytesPerPartition: Math.min(MAX_BYTES_PER_PARTITION, maxFetchBytes),
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+    allowAutoTopicCreation: false,
+    retry: { ...RETRY, restartOnFailure: async () => false },
+  };
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Kafka } from 'kafkajs';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Closable } from '../../core/service.ts';
 import { KINDS, type Kind, type SchemaName, topicOf } from '../../schemas/kinds.ts';
@@ -7,10 +6,10 @@ import type { LogContext } from '../context.ts';
 import { createControlCodec } from '../control-codec.ts';
 import type { Log, PartitionPosition, Publisher, SubscribeOptions, Subscription } from '../log.ts';
 import { type KafkaAdmin, openAdmin } from './admin.ts';
-import { createClient } from './client.ts';
+import { type Clients, prepareClients } from './client.ts';
 import { KafkaControl } from './control.ts';
 import { Lane } from './lane.ts';
-import { GroupMember } from './member.ts';
+import { GroupMember, heartbeatMsOf } from './member.ts';
 import type { KafkaOptions } from './options.ts';
 import { readPositions } from './positions.ts';
 import { openLaneProducer } from './producer.ts';
@@ -28,7 +27,6 @@ import {
 const MAX_BATCH_BYTES = 512 * 1024;
 const DEFAULT_BATCH_RECORDS = 5_000;
 const DEFAULT_BUFFERED_BYTES = 16 * 1024 * 1024;
-const HEARTBEATS_PER_SESSION = 10;
 
 /**
  * The log on Kafka. Throws within `openTimeoutMs` when no broker answers, naming the address. A log makes one
@@ -36,17 +34,15 @@ const HEARTBEATS_PER_SESSION = 10;
  */
 export async function openKafkaLog(options: KafkaOptions, context: LogContext): Promise<Log> {
   const logger = context.logger.child({ component: 'log' });
-  const client = await createClient(options, logger);
-  const address = options.brokers.join(', ');
-  const admin = await openAdmin(client, { ...options, address, clock: context.clock });
-  return new KafkaLog({ options, context: { ...context, logger }, client, address, admin });
+  const clients = await prepareClients(options, logger, context.clock);
+  const admin = await openAdmin(clients, options.openTimeoutMs);
+  return new KafkaLog({ options, context: { ...context, logger }, clients, admin });
 }
 
 interface Parts {
   readonly options: KafkaOptions;
   readonly context: LogContext;
-  readonly client: Kafka;
-  readonly address: string;
+  readonly clients: Clients;
   readonly admin: KafkaAdmin;
 }
 
@@ -141,10 +137,10 @@ class KafkaLog implements Log {
   }
 
   #lane(maxBatchBytes: number): Lane {
-    const { client, address, context, options } = this.#parts;
+    const { clients, context, options } = this.#parts;
     const { clock, logger } = context;
     return new Lane({
-      openProducer: () => openLaneProducer(client, { ...options, address, clock }),
+      openProducer: () => openLaneProducer(clients),
       maxBatchBytes,
       deliveryTimeoutMs: options.deliveryTimeoutMs,
       clock,
@@ -153,7 +149,7 @@ class KafkaLog implements Log {
   }
 
   async #read<N extends SchemaName>(read: ReadOptions<N>): Promise<KafkaSubscription<N>> {
-    const { admin, client, address, context, options } = this.#parts;
+    const { admin, clients, context, options } = this.#parts;
     const { clock, logger } = context;
     const topics = this.#topics(read.names);
     const specs = this.#specs(read.names);
@@ -164,20 +160,17 @@ class KafkaLog implements Log {
       sessionTimeoutMs: options.sessionTimeoutMs,
       // Half for the buffer, half for what a fetch has brought and what waits for room.
       maxFetchBytes: Math.ceil(maxBufferedBytes / 2),
-      closeTimeoutMs: options.closeTimeoutMs,
-      address,
-      clock,
     };
     return KafkaSubscription.open({
       topics,
       openMember: async (events) => {
         await requireTopics(admin, specs);
-        return GroupMember.open(client, member, events);
+        return GroupMember.open(clients, member, events);
       },
       maxBatchRecords: read.maxBatchRecords ?? DEFAULT_BATCH_RECORDS,
       maxBufferedBytes: Math.ceil(maxBufferedBytes / 2),
-      heartbeatMs: Math.ceil(options.sessionTimeoutMs / HEARTBEATS_PER_SESSION),
-      address,
+      heartbeatMs: heartbeatMsOf(options.sessionTimeoutMs),
+      address: clients.address,
       clock,
       logger,
     });

@@ -1,44 +1,41 @@
-import type { Kafka, Producer } from 'kafkajs';
-import type { Clock } from '../../core/clock.ts';
+import type { Producer } from 'kafkajs';
 import { ChangeoverError } from '../../core/errors.ts';
+import type { Clients } from './client.ts';
 import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
-import type { LaneMessage, LaneProducer } from './lane.ts';
-
-export interface LaneProducerOptions {
-  readonly address: string;
-  readonly closeTimeoutMs: number;
-  readonly clock: Clock;
-}
+import { type LaneMessage, type LaneProducer, StuckSend } from './lane.ts';
 
 /** kafkajs insists on one retry for an idempotent producer; the rest is the lane's. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 1 } as const;
 const ALL_IN_SYNC_REPLICAS = -1;
+/** A broker may use the whole request timeout; what takes longer has been forgotten. */
+const PATIENCE_MS = 5_000;
+/** For kafkajs to notice that its connections are gone, and to try once more over new ones. */
+const RECOVERY_MS = 30_000;
 
-export async function openLaneProducer(client: Kafka, options: LaneProducerOptions): Promise<LaneProducer> {
-  const { address, closeTimeoutMs, clock } = options;
-  const producer = client.producer({
-    idempotent: true,
-    allowAutoTopicCreation: false,
-    retry: RETRY,
-    createPartitioner:
-      () =>
-      ({ message }) =>
-        message.partition ?? 0,
-  });
-  const close = (): Promise<void> =>
-    within({ clock, ms: closeTimeoutMs }, producer.disconnect(), () => {}).catch(() => {});
-  try {
-    await producer.connect();
-  } catch (error) {
-    close().catch(() => {});
-    throw kafkaError(error, 'open a producer', address);
-  }
+export async function openLaneProducer(clients: Clients): Promise<LaneProducer> {
+  const { address, clock, requestTimeoutMs } = clients;
+  const { connected, sockets, close } = await clients.connect('open a producer', (kafka) =>
+    kafka.producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      retry: RETRY,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition ?? 0,
+    }),
+  );
   return {
     close,
     async send(topic, partition, messages) {
+      const sending = send(connected, topic, partition, messages);
       try {
-        await send(producer, topic, partition, messages);
+        await within({ clock, ms: requestTimeoutMs + PATIENCE_MS }, sending, () => sockets.break());
+        await within({ clock, ms: RECOVERY_MS }, sending, () => {
+          sockets.fence();
+          throw new StuckSend(`Publishing to ${topic} neither succeeds nor fails (${address}).`);
+        });
       } catch (error) {
         throw kafkaError(error, `publish to ${topic}`, address);
       }

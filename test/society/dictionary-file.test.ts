@@ -75,8 +75,12 @@ test('half of a dictionary is never left where the whole one belongs', async () 
     throw new Error('no more');
   }
   const society = { ...societyOf({}), agents: failing };
-  await assert.rejects(writeDictionary(society, inFolder('half.json')), /no more/);
+  const path = inFolder('half.json');
+  await assert.rejects(writeDictionary(society, path), /no more/);
   assert.ok(!readdirSync(folder).some((name) => name.startsWith('half')));
+  await writeDictionary(societyOf({}), path);
+  await assert.rejects(writeDictionary(society, path), /no more/);
+  assert.equal(readFileSync(path, 'utf8'), '{}\n');
 });
 
 test('the files of a society are opened again as the same society', async () => {

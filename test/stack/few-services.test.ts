@@ -244,6 +244,26 @@ describe('a stack', { concurrency: 3 }, () => {
     assert.equal((await pidsOf(stack)).postgres, postgres);
   });
 
+  it('on a full disk says that the disk is full', {
+    skip: process.getuid?.() !== 0 && 'only root may mount',
+  }, async (test) => {
+    const disk = await mkdtemp(join(tmpdir(), 'changeover-disk-'));
+    const mount = (command: string, ...args: string[]) =>
+      once(spawn(command, args, { stdio: 'inherit' }), 'exit');
+    const [code] = await mount('mount', '-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', disk);
+    if (code !== 0) {
+      await rm(disk, { recursive: true });
+      return test.skip('mounting is not permitted');
+    }
+    test.after(async () => {
+      await mount('umount', disk);
+      await rm(disk, { recursive: true });
+    });
+    const stack = await openStack({ dir: join(disk, 'stack'), services: FEW });
+    await assert.rejects(stack.up(), withCode('no-space', /^postgres .* the disk is full/));
+    assert.deepEqual(processesOf(stack.dir), []);
+  });
+
   it('names every program that is missing, and how to install it', async (test) => {
     const empty = await mkdtemp(join(tmpdir(), 'changeover-cache-'));
     test.after(() => rm(empty, { recursive: true, force: true }));
@@ -289,6 +309,10 @@ describe('a stack', { concurrency: 3 }, () => {
     await rm(join(stack.dir, 'notes.txt'));
     await stack.reset();
     assert.equal(existsSync(stack.dir), false);
+    await assert.rejects(
+      (await openStack({ dir: tmpdir() })).reset(),
+      withCode('config', /not the data folder of a stack/),
+    );
   });
 
   it('keeps its passwords from other users', async (test) => {

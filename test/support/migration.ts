@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { Redis } from 'ioredis';
 import neo4j, { type Driver } from 'neo4j-driver';
 import pg from 'pg';
@@ -101,26 +102,50 @@ export async function openMigration(): Promise<Migration> {
       await loadRedis(society, redis, { keys, onRejected });
     },
     async close() {
-      await postgres.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`);
-      await postgres.end();
-      const leftKeys = await redis.keys(`${name}:*`);
-      if (leftKeys.length > 0) await redis.del(...leftKeys);
-      redis.disconnect();
-      await forgetLabels(driver, name);
-      await driver.close();
-      await rm(folder, { recursive: true, force: true });
+      // Every client is closed even when a clean-up fails: an open one would keep the test's process alive.
+      const results = await Promise.allSettled([
+        postgres.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`).finally(() => postgres.end()),
+        forgetKeys(redis, name).finally(() => redis.disconnect()),
+        forgetLabels(driver, name).finally(() => driver.close()),
+        forgetCollections(stack.milvus.address, name),
+        rm(folder, { recursive: true, force: true }),
+      ]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
     },
   };
+}
+
+async function forgetKeys(redis: Redis, name: string): Promise<void> {
+  const keys = await redis.keys(`${name}:*`);
+  if (keys.length > 0) await redis.del(...keys);
+}
+
+async function forgetCollections(address: string, name: string): Promise<void> {
+  const client = new MilvusClient({ address, timeout: 10_000 });
+  try {
+    const { data } = await client.showCollections();
+    const ours = data.filter((each) => each.name.startsWith(name));
+    for (const each of ours) await client.dropCollection({ collection_name: each.name });
+  } finally {
+    await client.closeConnection();
+  }
 }
 
 /** Everything in the graph whose label names this migration: nodes, constraints and indexes. */
 async function forgetLabels(driver: Driver, name: string): Promise<void> {
   const rows = async (query: string): Promise<readonly Record<string, unknown>[]> =>
     (await driver.executeQuery(query, { name })).records.map((record) => record.toObject());
-  await rows('MATCH (n) WHERE any(label IN labels(n) WHERE label CONTAINS $name) DETACH DELETE n');
-  for (const kind of ['CONSTRAINT', 'INDEX']) {
+  for (const { label } of await rows(
+    'CALL db.labels() YIELD label WHERE label CONTAINS $name RETURN label',
+  )) {
+    await driver.executeQuery(`MATCH (n:\`${String(label)}\`) DETACH DELETE n`);
+  }
+  for (const [kind, plural] of [
+    ['CONSTRAINT', 'CONSTRAINTS'],
+    ['INDEX', 'INDEXES'],
+  ] as const) {
     const found = await rows(
-      `SHOW ${kind}S YIELD name AS what, labelsOrTypes WHERE any(label IN labelsOrTypes WHERE label CONTAINS $name) RETURN what`,
+      `SHOW ${plural} YIELD name AS what, labelsOrTypes WHERE any(label IN labelsOrTypes WHERE label CONTAINS $name) RETURN what`,
     );
     for (const { what } of found) await driver.executeQuery(`DROP ${kind} \`${String(what)}\` IF EXISTS`);
   }

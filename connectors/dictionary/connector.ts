@@ -1,0 +1,31 @@
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Connector } from '../connector.ts';
+import { DictionaryClient } from './client.ts';
+import { DICTIONARY_KINDS } from './kinds.ts';
+import { lookAt } from './look.ts';
+import { type DictionaryOptions, dictionaryOptions } from './options.ts';
+import { dictionaryProbe } from './probe.ts';
+import { dictionarySink } from './sink.ts';
+import { dictionarySource } from './source.ts';
+
+export const dictionaryConnector: Connector<typeof dictionaryOptions> = {
+  name: 'dictionary',
+  kinds: { legacy: DICTIONARY_KINDS, target: DICTIONARY_KINDS },
+  options: dictionaryOptions,
+  async open(options: DictionaryOptions, context) {
+    const foreign = context.kinds.find((kind) => !DICTIONARY_KINDS.some((held) => held === kind));
+    if (foreign !== undefined) throw new ChangeoverError('config', `A dictionary holds no ${foreign}.`);
+    // Agents before their relationships, whatever the configuration's order.
+    const kinds = DICTIONARY_KINDS.filter((kind) => context.kinds.includes(kind));
+    const client = new DictionaryClient(options, context);
+    await lookAt(client.paths, { mayBeMissing: options.create || context.role === 'target' });
+    return {
+      name: context.name,
+      prepare: () => client.prepare(),
+      source: dictionarySource(client, kinds),
+      sink: dictionarySink(client, kinds),
+      probe: dictionaryProbe(client, { role: context.role, settings: options }),
+      close: () => client.close(),
+    };
+  },
+};

@@ -1,0 +1,92 @@
+import { mkdir } from 'node:fs/promises';
+import { systemClock } from '../../core/clock.ts';
+import { ChangeoverError } from '../../core/errors.ts';
+import { retry } from '../../core/retry.ts';
+import { translated } from './errors.ts';
+import { createJournal, type JournalHeader, type Mark, readJournalHeader } from './journal.ts';
+import { takeLock } from './lock.ts';
+import { isWritable, lookAt } from './look.ts';
+import { type DictionaryPaths, replaceFile } from './paths.ts';
+import { openIfThere } from './versions-file.ts';
+
+const EMPTY_DICTIONARY = '{}\n';
+/** A file of at most this many bytes holds no agent; a bigger one may. */
+const EMPTY_BYTES = 8;
+
+export interface PrepareOptions {
+  readonly paths: DictionaryPaths;
+  readonly mark: Mark;
+  /** Whether a missing legacy dictionary is made; a missing target always is. */
+  readonly create: boolean;
+}
+
+/**
+ * Leaves the mark of the role: the header of the journal. A legacy dictionary that cannot be written to (no right to,
+ * or packed) is only read, and needs none.
+ */
+export async function prepareDictionary(options: PrepareOptions): Promise<void> {
+  const { paths, mark } = options;
+  if (await isMarked(paths, mark)) return;
+  if (mark.role === 'legacy' && !(await isWritable(paths))) return;
+  if (mark.role === 'target' || options.create) await makeFolder(paths);
+  // Two that prepare at once: the one that comes second finds the mark of the first.
+  const lock = await retry(
+    async () => ((await readMark(paths)) === undefined ? takeLock(paths.lock) : undefined),
+    {
+      policy: { attempts: 12, initialDelayMs: 20, maxDelayMs: 500 },
+      clock: systemClock,
+      retryable: (error) => error instanceof ChangeoverError && error.code === 'conflict',
+    },
+  );
+  try {
+    await claim(options);
+  } finally {
+    await lock?.release();
+  }
+}
+
+/** Makes the place ours, with the lock held. What is there of the other role, or of somebody else, is left alone. */
+export async function claim({ paths, mark, create }: PrepareOptions): Promise<void> {
+  if (await isMarked(paths, mark)) return;
+  const mayBeMissing = create || mark.role === 'target';
+  const { there, bytes } = await lookAt(paths, { mayBeMissing });
+  if (mark.role === 'target' && bytes > EMPTY_BYTES) {
+    throw new ChangeoverError(
+      'conflict',
+      `${paths.base} holds a dictionary that Changeover did not make, so it is no place for ${mark.name}.`,
+      { hint: 'Give the target a file of its own; a legacy dictionary belongs under `legacy`.' },
+    );
+  }
+  await translated(`make the dictionary ${paths.base}`, async () => {
+    if (!there) await replaceFile(paths.base, EMPTY_DICTIONARY);
+    await createJournal(paths.journal, mark, 0);
+  });
+}
+
+/** Throws `conflict` for the mark of the other role. */
+async function isMarked(paths: DictionaryPaths, mark: Mark): Promise<boolean> {
+  const found = await readMark(paths);
+  if (found === undefined) return false;
+  if (found.role === mark.role) return true;
+  throw new ChangeoverError(
+    'conflict',
+    `The dictionary ${paths.base} belongs to ${found.name} (${found.role}); ${mark.name} (${mark.role}) must not use it too.`,
+    { hint: 'Give each role a file of its own.' },
+  );
+}
+
+export async function readMark(paths: DictionaryPaths): Promise<JournalHeader | undefined> {
+  return translated(`read the journal ${paths.journal}`, async () => {
+    const file = await openIfThere(paths.journal);
+    try {
+      return file === undefined ? undefined : await readJournalHeader(file, paths.journal);
+    } finally {
+      await file?.close();
+    }
+  });
+}
+
+/** The folder has to be there before the lock can be taken. */
+async function makeFolder({ folder }: DictionaryPaths): Promise<void> {
+  await translated(`make the folder ${folder}`, () => mkdir(folder, { recursive: true }));
+}

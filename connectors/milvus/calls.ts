@@ -1,0 +1,57 @@
+import type { Clock } from '../../core/clock.ts';
+import { ChangeoverError } from '../../core/errors.ts';
+import { retry } from '../../core/retry.ts';
+import { serverCodeOf, toMilvusError } from './errors.ts';
+
+interface CallsOptions {
+  /** For messages. */
+  readonly where: string;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** Runs one call to the server under one set of rules. */
+export type Calls = <T>(
+  name: string,
+  work: () => Promise<T>,
+  options?: { readonly attempts?: number },
+) => Promise<T>;
+
+/** More than the pipeline's own retries would be waiting here, out of its sight. */
+const ATTEMPTS = 3;
+/** What the client itself may add to the deadline of a call, connecting for instance. */
+const GRACE_MS = 2_000;
+
+/**
+ * The one wrapper for every call. The client resolves with an error status, with an empty answer, or throws errors and
+ * plain objects; it does not try again what is passing; and a server that has just started may not answer at all. Here
+ * each call ends in time, with an answer whose status says success, or with one of our errors.
+ */
+export function createCalls({ where, timeoutMs, clock }: CallsOptions): Calls {
+  const once = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      const answer = await withDeadline(work(), timeoutMs + GRACE_MS, name);
+      const code = serverCodeOf(answer);
+      if (code === 0) return answer;
+      throw code === undefined
+        ? new ChangeoverError('unsupported', `${name} was answered with nothing`)
+        : answer;
+    } catch (error) {
+      throw toMilvusError(error, where);
+    }
+  };
+  return (name, work, { attempts = ATTEMPTS } = {}) =>
+    retry(() => once(name, work), { policy: { attempts, initialDelayMs: 100, maxDelayMs: 2_000 }, clock });
+}
+
+async function withDeadline<T>(work: Promise<T>, ms: number, name: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${name} timed out after ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,69 @@
+import { isNegativeZero, withNegativeZeros } from '../../core/json.ts';
+import type { Embedding, Scalars } from '../../schemas/change.ts';
+import type { CollectionSpace } from './space.ts';
+
+/** Embeddings to rows and back, to the last bit. */
+
+/** A row as the client takes and gives it: int64 comes as text, vectors as arrays of doubles that are exact floats. */
+export type MilvusRow = Readonly<Record<string, unknown>>;
+
+export const EMBEDDING_FIELDS = ['id', 'agent_id', 'vector', 'version', 'metadata'] as const;
+export const VERSION_FIELDS = ['id', 'version'] as const;
+
+/** The server's limit for one JSON field. */
+const MAX_METADATA_BYTES = 65_536;
+
+export interface VersionedEmbedding {
+  readonly version: number;
+  readonly embedding: Embedding;
+}
+
+/** Why the server cannot hold this embedding, or undefined when it can. */
+export function metadataFault({ metadata }: Embedding): string | undefined {
+  const bytes = Buffer.byteLength(JSON.stringify(jsonField(metadata)));
+  if (bytes <= MAX_METADATA_BYTES) return undefined;
+  return `metadata has ${bytes} bytes as JSON, more than the ${MAX_METADATA_BYTES} that Milvus takes`;
+}
+
+export function embeddingRow({ version, embedding }: VersionedEmbedding): MilvusRow {
+  return {
+    id: embedding.id,
+    agent_id: embedding.agentId,
+    vector: floatsOf(embedding.vector),
+    version,
+    metadata: jsonField(embedding.metadata),
+  };
+}
+
+export function tombstoneRow(id: string, version: number): MilvusRow {
+  return { id, version, unused: [0, 0] };
+}
+
+export function versionOf(row: MilvusRow): number {
+  return Number(row.version);
+}
+
+export function embeddingOf(row: MilvusRow, { dimension, ...space }: CollectionSpace): Embedding {
+  return {
+    id: row.id as string,
+    agentId: row.agent_id as string,
+    vector: bytesOf(row.vector as readonly number[]),
+    dimension,
+    space,
+    metadata: row.metadata as Scalars,
+  };
+}
+
+/** The client stringifies by itself, and would lose −0. */
+function jsonField(metadata: Scalars): Readonly<Record<string, unknown>> {
+  return Object.values(metadata).some(isNegativeZero) ? withNegativeZeros(metadata) : metadata;
+}
+
+/** Copied first: the bytes come out of a message at any offset, and floats want a multiple of four. */
+function floatsOf(bytes: Uint8Array): number[] {
+  return Array.from(new Float32Array(new Uint8Array(bytes).buffer));
+}
+
+function bytesOf(floats: readonly number[]): Uint8Array {
+  return new Uint8Array(Float32Array.from(floats).buffer);
+}

@@ -1,0 +1,206 @@
+import type { FieldType } from '@zilliz/milvus2-sdk-node';
+import type { Clock } from '../../core/clock.ts';
+import { ChangeoverError } from '../../core/errors.ts';
+import { MAX_KEY_PART_BYTES } from '../../schemas/entity-fault.ts';
+import type { MilvusConnection, VectorIndex } from './client.ts';
+import { INDEX_PROFILES, type MilvusOptions } from './options.ts';
+import {
+  type CollectionMark,
+  type CollectionSpace,
+  markText,
+  type Owner,
+  parseMark,
+  spaceDifference,
+} from './space.ts';
+
+interface CollectionsOptions {
+  readonly connection: MilvusConnection;
+  readonly options: MilvusOptions;
+  readonly owner: Owner;
+  readonly clock: Clock;
+}
+
+const POLL_MS = 100;
+
+/**
+ * The two collections of this store: the embeddings, whose space is fixed when they are made, and the tombstones. Each
+ * carries in its description whose it is; another role's is refused.
+ */
+export class Collections {
+  readonly embeddings: string;
+  readonly tombstones: string;
+  readonly #options: CollectionsOptions;
+  /** What was found in the server once and cannot change: a collection's description. */
+  #space: CollectionSpace | undefined;
+  #tombstonesMade = false;
+  /** The one attempt to make the collection of embeddings that is under way in this process. */
+  #making: Promise<CollectionSpace> | undefined;
+
+  constructor(options: CollectionsOptions) {
+    this.#options = options;
+    this.embeddings = options.options.collection;
+    this.tombstones = `${options.options.collection}_tombstones`;
+  }
+
+  /** Makes what is not there, also in the middle of another process that does the same. */
+  async prepare(): Promise<void> {
+    const { owner } = this.#options;
+    await this.#ensure(this.tombstones, { owner, space: undefined }, TOMBSTONE_FIELDS, {
+      collection: this.tombstones,
+      field: 'unused',
+      type: 'FLAT',
+      metric: 'L2',
+      parameters: {},
+    });
+    this.#tombstonesMade = true;
+    const configured = this.#configuredSpace();
+    const wanted = (await this.space()) ?? configured;
+    const space = wanted && (await this.makeEmbeddings(wanted));
+    const different = space && configured && spaceDifference(configured, space);
+    if (different === undefined) return;
+    throw new ChangeoverError(
+      'mismatch',
+      `Collection ${this.embeddings} has another embedding space: ${different}.`,
+      {
+        hint: 'Correct model, revision, dimension, metric and normalised, or name another collection.',
+      },
+    );
+  }
+
+  async hasTombstones(): Promise<boolean> {
+    this.#tombstonesMade ||= (await this.#mark(this.tombstones)) !== undefined;
+    return this.#tombstonesMade;
+  }
+
+  /** The space that the collection of embeddings has; undefined while there is no such collection. */
+  async space(): Promise<CollectionSpace | undefined> {
+    this.#space ??= (await this.#mark(this.embeddings))?.space;
+    return this.#space;
+  }
+
+  /**
+   * Makes the collection of embeddings for this space. Answers the space that it has then: another one, where somebody
+   * else was quicker.
+   */
+  makeEmbeddings(space: CollectionSpace): Promise<CollectionSpace> {
+    this.#making ??= this.#makeEmbeddings(space).finally(() => {
+      this.#making = undefined;
+    });
+    return this.#making;
+  }
+
+  async #makeEmbeddings(wanted: CollectionSpace): Promise<CollectionSpace> {
+    const { owner, options } = this.#options;
+    const mark = await this.#ensure(this.embeddings, { owner, space: wanted }, embeddingFields(wanted), {
+      collection: this.embeddings,
+      field: 'vector',
+      type: 'HNSW',
+      metric: METRICS[wanted.metric],
+      parameters: INDEX_PROFILES[options.indexProfile],
+    });
+    this.#space = mark.space ?? wanted;
+    return this.#space;
+  }
+
+  #configuredSpace(): CollectionSpace | undefined {
+    const { model, dimension, revision, metric, normalised } = this.#options.options;
+    if (model === undefined || dimension === undefined) return undefined;
+    return { model, revision, metric, normalised, dimension };
+  }
+
+  /** Collection, index, loaded: each may be there already, from a process that did not come to its end. */
+  async #ensure(
+    collection: string,
+    wanted: CollectionMark,
+    fields: FieldType[],
+    index: VectorIndex,
+  ): Promise<CollectionMark> {
+    const { connection } = this.#options;
+    let mark = await this.#mark(collection);
+    if (mark === undefined) {
+      const description = markText(wanted);
+      mark = await this.#unlessQuicker(
+        () => connection.createCollection({ collection, description, fields }),
+        () => this.#mark(collection),
+      );
+    }
+    if (!(await connection.hasIndex(collection, index.field))) {
+      await this.#unlessQuicker(
+        () => connection.createIndex(index),
+        async () => (await connection.hasIndex(collection, index.field)) || undefined,
+      );
+    }
+    await this.#load(collection);
+    return mark;
+  }
+
+  /** Makes something, then looks; what somebody else made in between is as good. */
+  async #unlessQuicker<T>(make: () => Promise<void>, look: () => Promise<T | undefined>): Promise<T> {
+    let failure: unknown;
+    try {
+      await make();
+    } catch (error) {
+      failure = error;
+    }
+    const found = await look();
+    if (found !== undefined) return found;
+    throw failure ?? new ChangeoverError('mismatch', 'Milvus confirmed a collection, but does not show it.');
+  }
+
+  async #load(collection: string): Promise<void> {
+    const { connection, clock, options } = this.#options;
+    if (await connection.isLoaded(collection)) return;
+    await connection.load(collection);
+    const deadlineMs = clock.elapsedMs() + options.loadTimeoutMs;
+    while (!(await connection.isLoaded(collection))) {
+      if (clock.elapsedMs() > deadlineMs) {
+        throw new ChangeoverError('timeout', `Milvus at ${connection.where} does not load ${collection}.`, {
+          hint: "Look at the server's memory and log, or raise loadTimeoutMs.",
+        });
+      }
+      await clock.sleep(POLL_MS);
+    }
+  }
+
+  /** Throws when the collection is not ours to use; undefined when there is none. */
+  async #mark(collection: string): Promise<CollectionMark | undefined> {
+    const { connection, owner } = this.#options;
+    const description = await connection.description(collection);
+    if (description === undefined) return undefined;
+    const place = `Collection ${collection} of Milvus at ${connection.where}`;
+    const hint = 'Name another collection or database in the configuration.';
+    const mark = parseMark(description);
+    if (mark === undefined) {
+      throw new ChangeoverError('conflict', `${place} was not made by Changeover.`, { hint });
+    }
+    if (mark.owner.role === owner.role) return mark;
+    throw new ChangeoverError(
+      'conflict',
+      `${place} belongs to ${mark.owner.name}, a ${mark.owner.role} store; ${owner.name} is a ${owner.role} store.`,
+      { hint },
+    );
+  }
+}
+
+const METRICS = { cosine: 'COSINE', l2: 'L2', ip: 'IP' } as const;
+
+const ID: FieldType = {
+  name: 'id',
+  data_type: 'VarChar',
+  is_primary_key: true,
+  max_length: MAX_KEY_PART_BYTES,
+};
+const VERSION: FieldType = { name: 'version', data_type: 'Int64' };
+
+function embeddingFields({ dimension }: CollectionSpace): FieldType[] {
+  return [
+    ID,
+    { name: 'agent_id', data_type: 'VarChar', max_length: MAX_KEY_PART_BYTES },
+    { name: 'vector', data_type: 'FloatVector', dim: dimension },
+    VERSION,
+    { name: 'metadata', data_type: 'JSON' },
+  ];
+}
+
+/** 2.3 makes no collection without a vector. */
+const TOMBSTONE_FIELDS: FieldType[] = [ID, VERSION, { name: 'unused', data_type: 'FloatVector', dim: 2 }];

@@ -1,0 +1,153 @@
+import { ChangeoverError, messageOf } from '../../core/errors.ts';
+import { chunked, forEachLimited } from '../../core/sequence.ts';
+import type { Change, ChangeOf, Embedding } from '../../schemas/change.ts';
+import { changeFault } from '../../schemas/change-fault.ts';
+import { isNewer } from '../../schemas/version.ts';
+import { coalescingSink } from '../coalescing-sink.ts';
+import { APPLIED, type Outcome, rejected, type Sink, STALE } from '../connector.ts';
+import { metadataFault, type VersionedEmbedding } from './rows.ts';
+import type { Collections } from './schema.ts';
+import { spaceFault, spaceOf } from './space.ts';
+import { type HeldVersions, isLeftover, NOTHING_HELD, newestOf, type VersionReader } from './versions.ts';
+import type { EmbeddingWriter, Tombstone } from './writer.ts';
+
+interface SinkOptions {
+  readonly collections: Collections;
+  readonly versions: VersionReader;
+  readonly writer: EmbeddingWriter;
+  readonly batchRows: number;
+  readonly inFlight: number;
+}
+
+/** The server takes 64 MiB; with JSON and keys around the vectors this is well below. */
+const MAX_UPSERT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Milvus has no conditional write, so the guard is read, compare, write: right while each key has one writer. What was
+ * offered is settled before the next batch is begun, so a batch reads what the one before it wrote.
+ */
+export function openSink(options: SinkOptions): Sink {
+  const { collections } = options;
+  let previous: Promise<unknown> = Promise.resolve();
+  return coalescingSink({
+    kinds: ['embedding'],
+    // The connection belongs to the store, which closes it.
+    close: async () => {},
+    applyDistinct: async (_kind, changes) => {
+      const turn = previous.then(async () => {
+        if (!(await collections.hasTombstones())) {
+          throw new ChangeoverError('mismatch', `There is no collection ${collections.tombstones}.`, {
+            hint: 'Let the store be prepared first.',
+          });
+        }
+        return new Batch(options, changes as readonly ChangeOf<'embedding'>[]).apply();
+      });
+      previous = turn.catch(() => {});
+      return turn;
+    },
+  });
+}
+
+/** One batch, each key once: sorts out who wins, then writes. */
+class Batch {
+  readonly #options: SinkOptions;
+  readonly #changes: readonly ChangeOf<'embedding'>[];
+  readonly #outcomes = new Map<string, Outcome>();
+  readonly #upserts: VersionedEmbedding[] = [];
+  readonly #tombstones: Tombstone[] = [];
+  readonly #removals: string[] = [];
+
+  constructor(options: SinkOptions, changes: readonly ChangeOf<'embedding'>[]) {
+    this.#options = options;
+    this.#changes = changes;
+  }
+
+  async apply(): Promise<readonly Outcome[]> {
+    const sound = this.#changes.filter((change) => this.#passes(change, faultOf(change)));
+    const held = await this.#options.versions.held(sound.map((change) => change.key));
+    const newer: ChangeOf<'embedding'>[] = [];
+    for (const change of sound) {
+      if (this.#guard(change, held.get(change.key) ?? NOTHING_HELD)) newer.push(change);
+    }
+    await this.#checkSpace(newer);
+    await Promise.all([this.#bury(), this.#upsertAll()]);
+    return this.#changes.map((change) => this.#outcomes.get(change.key) ?? STALE);
+  }
+
+  #passes(change: Change, fault: string | undefined): boolean {
+    if (fault !== undefined) this.#outcomes.set(change.key, rejected(fault));
+    return fault === undefined;
+  }
+
+  /** True for an embedding that is newer than what is held. Deletes are taken note of here. */
+  #guard(change: ChangeOf<'embedding'>, held: HeldVersions): boolean {
+    const { key, version } = change;
+    if (!isNewer(version, newestOf(held))) {
+      if (isLeftover(held)) this.#removals.push(key);
+      return false;
+    }
+    this.#outcomes.set(key, APPLIED);
+    if (change.after !== null) return true;
+    this.#tombstones.push({ id: key, version });
+    if (held.row !== undefined) this.#removals.push(key);
+    return false;
+  }
+
+  /** The first embedding of all decides which space the collection has. */
+  async #checkSpace(newer: readonly ChangeOf<'embedding'>[]): Promise<void> {
+    const { collections } = this.#options;
+    for (const change of newer) {
+      const embedding = change.after as Embedding;
+      const space = (await collections.space()) ?? (await collections.makeEmbeddings(spaceOf(embedding)));
+      if (this.#passes(change, spaceFault(embedding, space))) {
+        this.#upserts.push({ version: change.version, embedding });
+      }
+    }
+  }
+
+  /** The tombstone first: whatever happens then, the row is known to be dead. */
+  async #bury(): Promise<void> {
+    const { writer, batchRows } = this.#options;
+    for (const part of chunked(this.#tombstones, batchRows)) await writer.bury(part);
+    await writer.remove(this.#removals);
+  }
+
+  async #upsertAll(): Promise<void> {
+    const { batchRows, inFlight } = this.#options;
+    const parts = Array.from(upsertParts(this.#upserts, batchRows));
+    await forEachLimited(parts, inFlight, (part) => this.#upsert(part));
+  }
+
+  /** The server takes all rows of a call or none, so one that it refuses is found by halving. */
+  async #upsert(part: readonly VersionedEmbedding[]): Promise<void> {
+    try {
+      await this.#options.writer.upsert(part);
+    } catch (error) {
+      if (!(error instanceof ChangeoverError) || error.code !== 'change-rejected') throw error;
+      const [only] = part;
+      if (part.length > 1) {
+        const middle = Math.ceil(part.length / 2);
+        await this.#upsert(part.slice(0, middle));
+        await this.#upsert(part.slice(middle));
+      } else if (only !== undefined) {
+        this.#outcomes.set(only.embedding.id, rejected(messageOf(error)));
+      }
+    }
+  }
+}
+
+function faultOf(change: ChangeOf<'embedding'>): string | undefined {
+  return changeFault(change) ?? (change.after === null ? undefined : metadataFault(change.after));
+}
+
+function* upsertParts(
+  embeddings: readonly VersionedEmbedding[],
+  maxRows: number,
+): Generator<readonly VersionedEmbedding[]> {
+  const bytesOfOne = embeddings[0]?.embedding.vector.byteLength ?? 0;
+  const rows = Math.floor(MAX_UPSERT_BYTES / (bytesOfOne + MAX_ROW_EXTRA_BYTES));
+  yield* chunked(embeddings, Math.max(1, Math.min(maxRows, rows)));
+}
+
+/** Two keys and the metadata at their largest would be 66 KiB; few are. */
+const MAX_ROW_EXTRA_BYTES = 8 * 1024;

@@ -1,0 +1,32 @@
+import type { MilvusConnection } from './client.ts';
+import { embeddingRow, tombstoneRow, type VersionedEmbedding } from './rows.ts';
+import type { Collections } from './schema.ts';
+import { filterParts } from './versions.ts';
+
+export interface Tombstone {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** Writes what the guard has let pass. How rows are put on the wire is decided here and nowhere else. */
+export interface EmbeddingWriter {
+  /** At most some hundreds, each id once, all of the collection's space. */
+  upsert(embeddings: readonly VersionedEmbedding[]): Promise<void>;
+  bury(tombstones: readonly Tombstone[]): Promise<void>;
+  /** Deletes rows; their tombstones must stand already. */
+  remove(ids: readonly string[]): Promise<void>;
+}
+
+export function createWriter(connection: MilvusConnection, collections: Collections): EmbeddingWriter {
+  return {
+    upsert: (embeddings) => connection.upsert(collections.embeddings, embeddings.map(embeddingRow)),
+    bury: (tombstones) =>
+      connection.upsert(
+        collections.tombstones,
+        tombstones.map(({ id, version }) => tombstoneRow(id, version)),
+      ),
+    async remove(ids) {
+      for (const part of filterParts(ids)) await connection.remove(collections.embeddings, part);
+    },
+  };
+}

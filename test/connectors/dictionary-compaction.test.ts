@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { describe, it } from 'node:test';
+import type { Store } from '../../connectors/connector.ts';
+import { compactionSteps } from '../../connectors/dictionary/compaction.ts';
+import { dictionaryOptions } from '../../connectors/dictionary/options.ts';
+import { dictionaryPaths } from '../../connectors/dictionary/paths.ts';
+import { openForWriting } from '../../connectors/dictionary/writable.ts';
+import { silentLogger } from '../../core/logger.ts';
+import type { Change } from '../../schemas/change.ts';
+import { keyOf } from '../../schemas/keys.ts';
+import { removal, upsert } from '../support/changes.ts';
+import { agent, dictionaryFile, legacyAgent, openDictionary, scanned, tie } from './dictionary-support.ts';
+
+const V = 1_700_000_000_000_000;
+
+const LEGACY = {
+  z: {
+    ...legacyAgent('z', {
+      friends: ['a', 'b'],
+      relationships: { a: 7 },
+      relation_types: { a: 'LIKES' },
+      mood: 'x',
+    }),
+    extra: [1, { y: null }],
+  },
+  b: legacyAgent('b', { friends: ['z'] }),
+  a: legacyAgent('a', { friends: ['b'] }),
+};
+
+const key = (source: string, type: string, target: string) => keyOf('relationship', { source, type, target });
+
+/** An agent that comes, one that goes and leaves ties behind, ties of agents that were never there, several types. */
+const CHANGES: readonly Change[] = [
+  upsert('agent', agent('new', { n: -0 }), V),
+  upsert('agent', agent('a', { name: 'changed' }), V),
+  removal('agent', 'b', V),
+  removal('agent', 'never', V),
+  upsert('relationship', tie('new', 'z', { type: 'KNOWS', strength: 1.5 }), V),
+  upsert('relationship', tie('new', 'z', { type: 'ALLY', since: 5, properties: { k: 'v' } }), V),
+  upsert('relationship', tie('z', 'a', { type: 'LIKES', strength: 9, since: 1 }), V),
+  upsert('relationship', tie('z', 'a', { type: 'ALLY' }), V),
+  removal('relationship', key('z', 'KNOWS', 'b'), V),
+  upsert('relationship', tie('ghost', 'z', { strength: -0 }), V),
+];
+
+async function stateOf(store: Store) {
+  const agents = await scanned(store, 'agent');
+  const ties = await scanned(store, 'relationship');
+  const tombstones = await store.source.get('agent', ['b', 'never']);
+  const gone = await store.source.get('relationship', [key('z', 'KNOWS', 'b')]);
+  // Where something stands changes when the file is written anew.
+  const rejected = [...agents.rejected, ...ties.rejected].map(({ reason }) => reason);
+  return { agents: agents.rows, ties: ties.rows, rejected, tombstones, gone };
+}
+
+async function stateIn(file: string) {
+  const store = await openDictionary(file, { compactOnClose: false });
+  try {
+    return await stateOf(store);
+  } finally {
+    await store.close();
+  }
+}
+
+describe('compaction', () => {
+  it('changes nothing that can be seen through the source', async (t) => {
+    const file = dictionaryFile(t, LEGACY);
+    const store = await openDictionary(file);
+    await store.sink.apply(CHANGES);
+    const before = await stateOf(store);
+    assert.deepEqual(
+      before.ties.map((row) => row.key),
+      [
+        key('b', 'KNOWS', 'z'),
+        key('ghost', 'KNOWS', 'z'),
+        key('new', 'ALLY', 'z'),
+        key('new', 'KNOWS', 'z'),
+        key('z', 'ALLY', 'a'),
+        key('z', 'LIKES', 'a'),
+      ],
+    );
+    assert.deepEqual(before.rejected, ['agent "b" does not exist']);
+    await store.close();
+    assert.deepEqual(await stateIn(file), before);
+    const again = await openDictionary(file);
+    await again.sink.apply([upsert('agent', agent('b'), V + 1)]);
+    await again.close();
+    const revived = await stateIn(file);
+    assert.ok(
+      revived.ties.some((row) => row.key === key('b', 'KNOWS', 'z')),
+      'what b left behind is its own again',
+    );
+  });
+
+  it('leaves a legacy reader what it knows: its fields, its order, its unknown fields; and details for who looks', async (t) => {
+    const file = dictionaryFile(t, LEGACY);
+    const store = await openDictionary(file);
+    await store.sink.apply(CHANGES);
+    await store.close();
+    const written = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    assert.deepEqual(Object.keys(written), ['z', 'a', 'new']);
+    assert.deepEqual(written, {
+      z: {
+        ...LEGACY.z,
+        memory: {
+          friends: ['a'],
+          relationships: { a: 9 },
+          relation_types: { a: 'LIKES' },
+          relationship_details: { a: { LIKES: { since: 1 }, ALLY: { strength: 50 } } },
+          mood: 'x',
+        },
+      },
+      a: { ...LEGACY.a, attributes: { name: 'changed' } },
+      new: {
+        ...agent('new', { n: -0 }),
+        memory: {
+          friends: ['z'],
+          relationships: { z: 1.5 },
+          relation_types: { z: 'KNOWS' },
+          relationship_details: {
+            z: { ALLY: { strength: 50, since: 5, properties: { k: 'v' } } },
+          },
+        },
+      },
+    });
+  });
+
+  it('leaves every agent that no change touched as it is, byte for byte', async (t) => {
+    const odd =
+      '{ "id" :"odd",  "attributes": {"n": 12345678901234567891, "e": 1e400}, "memory": {"friends": [7, "q", "q"]} }';
+    const file = dictionaryFile(t, `{"odd": ${odd}, "bad": {nonsense}, "plain": {}}`);
+    const store = await openDictionary(file);
+    await store.sink.apply([upsert('agent', agent('plain'), V)]);
+    await store.close();
+    const text = readFileSync(file, 'utf8');
+    assert.ok(text.includes(odd) && text.includes('{nonsense}'), text);
+  });
+
+  it('keeps what the legacy application wrote beside what a change says, digits and all', async (t) => {
+    const file = dictionaryFile(
+      t,
+      '{"a": {"big": 12345678901234567891, "memory": {"friends": [7, "q"], "note": 1e400}}, "b": {}}',
+    );
+    const store = await openDictionary(file);
+    await store.sink.apply([upsert('relationship', tie('a', 'b'), V), upsert('agent', agent('a'), V)]);
+    await store.close();
+    const text = readFileSync(file, 'utf8');
+    for (const kept of ['"big":12345678901234567891', '"friends":[7,"q","b"]', '"note":1e400'])
+      assert.ok(text.includes(kept), text);
+  });
+
+  it('keeps the rights of the file, and writes through a symbolic link', async (t) => {
+    const file = dictionaryFile(t, LEGACY);
+    chmodSync(file, 0o640);
+    const link = `${file}.link`;
+    symlinkSync(file, link);
+    const store = await openDictionary(link);
+    await store.sink.apply(CHANGES);
+    await store.close();
+    assert.equal(statSync(file).mode & 0o777, 0o640);
+    assert.ok(readFileSync(link, 'utf8').includes('"new"'));
+    assert.ok(readFileSync(file, 'utf8').includes('"new"'));
+  });
+
+  it('does not write anew what is damaged, and says where', async (t) => {
+    for (const content of ['{"a": {}, "b": {"id"', '{"a": {}} more', '{"a": {}, rubbish, "b": {}}']) {
+      const file = dictionaryFile(t, content);
+      const store = await openDictionary(file);
+      await assert.rejects(store.sink.apply(CHANGES), {
+        code: 'mismatch',
+        message: /is damaged in line 1 \(byte \d+\)/,
+      });
+      await store.close();
+      assert.equal(readFileSync(file, 'utf8'), content);
+    }
+  });
+
+  it('does not overwrite what somebody else has written meanwhile', async (t) => {
+    const file = dictionaryFile(t, LEGACY);
+    const store = await openDictionary(file, { compactAfterEntries: 1 });
+    await store.sink.apply(CHANGES);
+    writeFileSync(file, JSON.stringify({ foreign: legacyAgent('foreign') }));
+    await assert.rejects(store.sink.apply(CHANGES), {
+      code: 'conflict',
+      message: /Somebody else has written/,
+    });
+    await store.close();
+    assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')) as object), ['foreign']);
+  });
+});
+
+describe('a compaction that is interrupted', () => {
+  const STEPS = ['write', 'announce', 'rename-versions', 'rename-base', 'restart'] as const;
+  for (const [done, last] of [[0, 'nothing'] as const, ...STEPS.map((name, at) => [at + 1, name] as const)]) {
+    it(`after ${last}: shows the same state to a reader, to the next owner, and after the next compaction`, async (t) => {
+      const file = dictionaryFile(t, LEGACY);
+      // An earlier generation, whose versions file holds ties that move into the base in this one.
+      const first = await openDictionary(file);
+      await first.sink.apply(CHANGES);
+      await first.close();
+      const store = await openDictionary(file, { compactOnClose: false });
+      await store.sink.apply([
+        upsert('agent', agent('ghost'), V + 1),
+        upsert('agent', agent('b', { back: true }), V + 1),
+        removal('agent', 'a', V + 1),
+        upsert('relationship', tie('a', 'z', { type: 'LATE' }), V + 1),
+      ]);
+      const expected = await stateOf(store);
+      await store.close();
+
+      const paths = dictionaryPaths(file);
+      const settings = dictionaryOptions.parse({ file });
+      const mark = { role: 'legacy', name: 'legacy.dictionary' } as const;
+      const writable = await openForWriting({ paths, settings, mark, create: false, logger: silentLogger });
+      const { snapshot, header, journal } = writable;
+      const steps = compactionSteps({
+        paths,
+        snapshot,
+        header,
+        maxAgentBytes: settings.maxAgentBytes,
+        logger: silentLogger,
+        appendFrame: (payload) => journal.appendFrame(payload),
+      });
+      assert.deepEqual(
+        steps.map(({ name }) => name),
+        STEPS,
+      );
+      for (const step of steps.slice(0, done)) await step.run();
+      await snapshot.release();
+
+      assert.deepEqual(await stateIn(file), expected);
+      const next = await openDictionary(file, { compactOnClose: true });
+      await next.sink.apply([upsert('agent', agent('z', { touched: true }), V + 2)]);
+      await next.sink.apply([upsert('agent', agent('z', { name: 'z' }), V + 3)]);
+      const now = await stateOf(next);
+      assert.deepEqual(now.ties, expected.ties);
+      await next.close();
+      const after = await stateIn(file);
+      assert.deepEqual(after.ties, expected.ties);
+      assert.deepEqual(after.tombstones, expected.tombstones);
+      const leftovers = readdirSync(dirname(file)).filter(
+        (name) => !/^dictionary\.json(\.journal|\.versions)?$/.test(name),
+      );
+      assert.deepEqual(leftovers, []);
+    });
+  }
+});

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { exactJson, oversizeNumber, parseJsonExactly } from '../../connectors/dictionary/exact-json.ts';
+import { IdSet } from '../../connectors/dictionary/id-set.ts';
+import type { Member, ScanEvent } from '../../connectors/dictionary/member.ts';
+import { MemberParser } from '../../connectors/dictionary/member-parser.ts';
+import { carriedBy, sortLine, sortPrefix } from '../../connectors/dictionary/sort-prefix.ts';
+import { SortedLines } from '../../connectors/dictionary/sorted-lines.ts';
+import { compareCodePoints } from '../../core/text.ts';
+import { temporaryFolder } from './dictionary-support.ts';
+
+/** Feeds the parser in pieces; keeps of the window only what it says that it needs. */
+function parsed(bytes: Buffer, pieces: readonly number[], maxValueBytes = 1 << 20): readonly ScanEvent[] {
+  const parser = new MemberParser(maxValueBytes);
+  const events: ScanEvent[] = [];
+  const take = (found: readonly ScanEvent[]) => events.push(...found.map(copied));
+  let end = 0;
+  for (let turn = 0; end < bytes.byteLength; turn++) {
+    const origin = Math.min(parser.keepFrom, end);
+    end = Math.min(bytes.byteLength, end + Math.max(1, pieces[turn % pieces.length] ?? 1));
+    take(parser.parse(Buffer.from(bytes.subarray(origin, end)), origin, end));
+  }
+  const origin = Math.min(parser.keepFrom, end);
+  take(parser.finish(Buffer.from(bytes.subarray(origin)), origin, end));
+  return events;
+}
+
+function copied(event: ScanEvent): ScanEvent {
+  if (event.type === 'damage') return event;
+  return { ...event, key: Buffer.from(event.key), value: event.value && Buffer.from(event.value) };
+}
+
+const pieceSizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
+const text = fc.string({ unit: 'binary', maxLength: 12 });
+
+describe('the member parser', () => {
+  it('finds what JSON.parse finds, and where it stands, however the bytes come', () => {
+    const members = fc.array(fc.tuple(text, fc.jsonValue()), { maxLength: 8 });
+    fc.assert(
+      fc.property(members, pieceSizes, fc.constantFrom('', ' ', '\n\t'), (content, pieces, blank) => {
+        const json = `${blank}{${blank}${content
+          .map(
+            ([key, value]) => `${JSON.stringify(key)}${blank}:${blank}${JSON.stringify(value, null, blank)}`,
+          )
+          .join(`${blank},${blank}`)}${blank}}${blank}`;
+        const bytes = Buffer.from(json);
+        const found = parsed(bytes, pieces) as readonly Member[];
+        assert.deepEqual(
+          found.map(({ key, value }) => [JSON.parse(String(key)), JSON.parse(String(value))]),
+          content.map(([key, value]) => [JSON.parse(JSON.stringify(key)), JSON.parse(JSON.stringify(value))]),
+        );
+        for (const { key, keyOffset, value, valueOffset, valueLength, line } of found) {
+          assert.ok(bytes.subarray(keyOffset, keyOffset + key.byteLength).equals(key));
+          assert.ok(value?.equals(bytes.subarray(valueOffset, valueOffset + valueLength)));
+          assert.equal(line, json.slice(0, bytes.toString('utf8', 0, keyOffset).length).split('\n').length);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('answers the same however the bytes come, whatever they are', () => {
+    const rubbish = fc.array(fc.constantFrom('{', '}', '[', ']', '"', ':', ',', '\\', '\n', 'a', '1', ' '), {
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(rubbish, pieceSizes, (characters, pieces) => {
+        const bytes = Buffer.from(`{${characters.join('')}`);
+        assert.deepEqual(parsed(bytes, pieces), parsed(bytes, [bytes.byteLength]));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('tells of a value that is too long without keeping it, and goes on', () => {
+    const bytes = Buffer.from(JSON.stringify({ a: [1], long: 'x'.repeat(5000), b: [2] }));
+    for (const pieces of [[10], [bytes.byteLength]]) {
+      const found = parsed(bytes, pieces, 100) as readonly Member[];
+      assert.deepEqual(
+        found.map(({ key, value, valueLength }) => [String(key), value?.toString(), valueLength]),
+        [
+          ['"a"', '[1]', 3],
+          ['"long"', undefined, 5002],
+          ['"b"', '[2]', 3],
+        ],
+      );
+    }
+  });
+
+  it('does not keep an id without an end', () => {
+    const parser = new MemberParser(100);
+    parser.parse(Buffer.from(`{"${'x'.repeat(500)}`), 0, 502);
+    assert.equal(parser.keepFrom, 502);
+  });
+});
+
+describe('a sort key', () => {
+  it('sorts as its parts do, stands in one line, and carries its content unharmed', () => {
+    const part = fc.string({
+      unit: fc.constantFrom(
+        '\u0001',
+        '\n',
+        '\u000f',
+        '\u001f',
+        ' ',
+        'a',
+        '\u2026',
+        '\u2027',
+        '\u2028',
+        '\u2029',
+        '\u202a',
+        '\uffee',
+        '😀',
+      ),
+    });
+    const parts = fc.tuple(part, part);
+    fc.assert(
+      fc.property(parts, parts, (left, right) => {
+        const expected = compareCodePoints(left[0], right[0]) || compareCodePoints(left[1], right[1]);
+        assert.equal(Math.sign(compareCodePoints(sortPrefix(left), sortPrefix(right))), Math.sign(expected));
+        assert.doesNotMatch(sortLine(left, JSON.stringify(right)), /[\n\r\u2028\u2029]/);
+        if (left[0] !== '' && left[1] !== '')
+          assert.deepEqual(JSON.parse(carriedBy(sortLine(left, JSON.stringify(right)))), right);
+      }),
+    );
+  });
+});
+
+describe('the set of ids', () => {
+  it('knows what was added, and nothing else', () => {
+    const ids = new IdSet(8);
+    for (let n = 0; n < 20_000; n++) assert.equal(ids.add(`agent ${n}`), true);
+    for (let n = 0; n < 20_000; n++) assert.equal(ids.add(`agent ${n}`), false);
+    for (let n = 0; n < 20_000; n++) {
+      assert.equal(ids.has(`agent ${n}`), true);
+      assert.equal(ids.has(`agent ${n}!`), false);
+    }
+    assert.equal(ids.size, 20_000);
+  });
+});
+
+describe('exact JSON', () => {
+  it('keeps a number that no double holds as its own text, and every other value as JSON.parse reads it', () => {
+    const lost = [
+      '12345678901234567891',
+      '-9007199254740993',
+      '1e400',
+      '-1E+999',
+      '1e-400',
+      '123456789e300000',
+    ];
+    for (const digits of lost) {
+      const value = parseJsonExactly(`{"a":[1, ${digits}]}`) as { a: unknown[] };
+      assert.equal(oversizeNumber(value.a[1]), digits);
+      assert.equal(exactJson(value), `{"a":[1,${digits}]}`);
+    }
+    const kept = [
+      '9007199254740992',
+      '1e22',
+      '5e-324',
+      '0.1234567890123456789',
+      '-0',
+      '0e-400',
+      '1.7976931348623157e308',
+    ];
+    for (const digits of kept)
+      assert.ok(Object.is(parseJsonExactly(` ${digits}`), JSON.parse(digits)), digits);
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) =>
+        assert.deepEqual(parseJsonExactly(JSON.stringify(value)), JSON.parse(JSON.stringify(value))),
+      ),
+    );
+  });
+});
+
+describe('sorted lines', () => {
+  it('find every key and walk on from any, also with lines longer than a block', async (t) => {
+    const keys = Array.from({ length: 3000 }, (_, n) => `key ${String(n).padStart(5, '0')}`);
+    const lines = keys.flatMap((key, n) =>
+      Array.from({ length: n % 500 === 3 ? 200 : 1 }, () =>
+        JSON.stringify([key, 'x'.repeat(n % 700 === 0 ? 20_000 : n % 50)]),
+      ),
+    );
+    const path = join(temporaryFolder(t), 'lines');
+    await writeFile(path, `header\n${lines.join('\n')}\n`);
+    const file = await open(path);
+    t.after(() => file.close());
+    const { size } = await file.stat();
+    const sorted = await SortedLines.open(file, {
+      path,
+      start: 7,
+      end: size,
+      parse: (line) => JSON.parse(line) as [string, string],
+      keyOf: ([key]) => [key],
+    });
+    const asked = keys.flatMap((key) => [key, `${key}?`]);
+    const found = await sorted.find(asked.map((key) => [key]));
+    for (const [at, key] of asked.entries()) {
+      const expected = key.endsWith('?') ? 0 : (at / 2) % 500 === 3 ? 200 : 1;
+      assert.deepEqual([found[at]?.length, found[at]?.every(([own]) => own === key)], [expected, true], key);
+    }
+    for (const from of [0, 1, 999, 2100, 2999]) {
+      const cursor = sorted.cursor([`${keys[from]}`]);
+      await cursor.load();
+      let walked = 0;
+      for (let head = cursor.head; head !== undefined; head = cursor.head) {
+        walked++;
+        cursor.advance();
+        await cursor.load();
+      }
+      assert.equal(
+        walked,
+        lines.filter((line) => (JSON.parse(line) as [string])[0] >= `${keys[from]}`).length,
+      );
+    }
+  });
+});
