@@ -142,9 +142,9 @@ class Rewriter {
 
   #written(id: string, raw: RawAgent): Rewritten {
     if (!holdsTies(raw)) return { value: agentJson(raw), orphans: [] };
-    this.#options.holding.add(id);
-    const edits = new Map<string, Relationship | null>();
     
+    const edits = new Map<string, Relationship | null>();
+    for (const tie of this.#foldable.get(id) ?? []) edits.set(tieKey(tie), tie);
     for (const [key, { entity }] of this.#options.snapshot.overlay.ties.get(id) ?? []) edits.set(key, entity);
     return { value: agentJson(editTies(id, raw, edits satisfies TieEdits)), orphans: [] };
   }

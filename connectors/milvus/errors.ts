@@ -94,6 +94,10 @@ const WORDS: readonly (readonly [words: RegExp, meaning: Meaning])[] = [
   [/auth(entication|orization)? (check )?fail/i, LOGIN],
 ];
 
+/** What gRPC puts around the one thing that is worth reading. */
+const GRPC_ORNAMENT =
+  /^\d+ [A-Z_]+: (No connection established\. Last error: )?(Error: )?| Resolution note: .*$/gs;
+
 /** What one failed call left: a gRPC error, a status of the server's, or an error of the client itself. */
 interface Failure {
   readonly grpc?: number;
@@ -140,7 +144,7 @@ function failureOf(error: unknown): Failure {
     };
   }
   const grpc = isRecord(error) && typeof error.code === 'number' ? error.code : undefined;
-  return { ...(grpc !== undefined && { grpc }), reason: messageOf(error) };
+  return { ...(grpc !== undefined && { grpc }), reason: messageOf(error).replace(GRPC_ORNAMENT, '') };
 }
 
 function meaningOf({ grpc, server, retriable, reason }: Failure): Meaning | undefined {

@@ -38,18 +38,6 @@ export async function* pages(
   }
 }
 
-/** A page whose rows are too large for one message is asked for again with half as many. */
-async function halving<T>(limit: number, ask: (limit: number) => Promise<T>): Promise<T> {
-  for (let rows = limit; ; rows = Math.ceil(rows / 2)) {
-    try {
-      return await ask(rows);
-    } catch (error) {
-      const tooLarge = error instanceof ChangeoverError && error.code === 'change-rejected';
-      if (!tooLarge || rows <= 1) throw error;
-    }
-  }
-}
-
 function lastInOrder(
   page: readonly MilvusRow[],
   after: ScanRange['after'],

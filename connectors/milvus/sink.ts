@@ -70,7 +70,8 @@ class Batch {
       if (this.#guard(change, held.get(change.key) ?? NOTHING_HELD)) newer.push(change);
     }
     await this.#checkSpace(newer);
-    await Promise.all([this.#bury(), this.#upsertAll()]);
+    // Both have let go before an error is thrown: no write of this batch may meet one of the next.
+    await forEachLimited([() => this.#bury(), () => this.#upsertAll()], 2, (work) => work());
     return this.#changes.map((change) => this.#outcomes.get(change.key) ?? STALE);
   }
 

@@ -8,7 +8,7 @@ import type { Transaction } from './client.ts';
 import { lockNodes, removeIdleStubs } from './lock-nodes.ts';
 import { type Names, quoted } from './names.ts';
 import { type Ends, relationshipProperties, tombstoneKey } from './rows.ts';
-import { readVersion, storedNumber, VERSION } from './values.ts';
+import { storedNumber, VERSION } from './values.ts';
 
 /**
  * Applies changes of distinct keys in one transaction. The lock of a relationship's source guards its key (there may be

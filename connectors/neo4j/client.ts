@@ -1,16 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import {
-  auth,
-  type Driver,
-  type ManagedTransaction,
-  driver as openDriver,
-  type Record as Row,
-  type Session,
-} from 'neo4j-driver';
+import type { Record as Row } from 'neo4j-driver';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Closable } from '../../core/service.ts';
-import { neo4jError } from './errors.ts';
+import { DriverClient } from './driver-client.ts';
 import type { Neo4jOptions } from './options.ts';
 import { requireSupported } from './server-version.ts';
 
@@ -44,17 +37,9 @@ export interface Neo4jClient extends Closable {
   runAlone(text: string, parameters?: Parameters): Promise<readonly Row[]>;
 }
 
-/** What the sink's transactions carry, so that capture in the same database leaves them alone (no loop begins). */
-const FOLLOWER = { changeover: 'follower' };
-
-/** Beyond what the server is told, for the way there and back. */
-const GRACE_MS = 5_000;
-const STREAM_BATCH = 5_000;
-/** A statement that reads a whole label is long by nature; each batch of it must come in time. */
-const STREAM_TIMEOUT_MS = 3_600_000;
-
+/** Opens a client and asks the server for a sign of life and its version. */
 export async function openClient(options: Neo4jOptions, logger: Logger): Promise<Neo4jClient> {
-  const client = new Client(options, await passwordOf(options), logger);
+  const client = new DriverClient(options, await passwordOf(options), logger);
   try {
     await requireSupported(client);
   } catch (error) {
@@ -72,144 +57,4 @@ async function passwordOf({ password = '', passwordFile }: Neo4jOptions): Promis
     const hint = 'Correct passwordFile, or let this user read it.';
     throw new ChangeoverError('config', `passwordFile: ${messageOf(error)}`, { hint, cause: error });
   }
-}
-
-class Client implements Neo4jClient {
-  readonly where: string;
-  readonly database: string;
-  readonly #options: Neo4jOptions;
-  readonly #password: string;
-  readonly #logger: Logger;
-  #driver: Driver | undefined;
-
-  constructor(options: Neo4jOptions, password: string, logger: Logger) {
-    this.where = `Neo4j at ${options.url}, database ${options.database}`;
-    this.database = options.database;
-    this.#options = options;
-    this.#password = password;
-    this.#logger = logger;
-  }
-
-  async transact<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const { queryTimeoutMs, retryTimeMs } = this.#options;
-    return await this.#inSession(queryTimeoutMs + retryTimeMs, (session) =>
-      session.executeWrite((transaction) => work(statementsOf(transaction)), {
-        timeout: queryTimeoutMs,
-        metadata: FOLLOWER,
-      }),
-    );
-  }
-
-  async query(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
-    return await this.transact(async (transaction) => (await transaction.run(text, parameters)).rows);
-  }
-
-  async runAlone(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
-    const timeout = this.#options.queryTimeoutMs;
-    return await this.#inSession(timeout, async (session) => {
-      return (await session.run(text, parameters, { timeout, metadata: FOLLOWER })).records;
-    });
-  }
-
-  async *stream(text: string, parameters: Parameters = {}): AsyncGenerator<readonly Row[]> {
-    const driver = this.#open();
-    const session = driver.session({ database: this.database, fetchSize: STREAM_BATCH });
-    const timeoutMs = this.#options.queryTimeoutMs + GRACE_MS;
-    try {
-      const result = session.run(text, parameters, { timeout: STREAM_TIMEOUT_MS, metadata: FOLLOWER });
-      const rows = result[Symbol.asyncIterator]();
-      for (;;) {
-        const batch = await this.#withDeadline(driver, timeoutMs, take(rows, STREAM_BATCH));
-        if (batch.length > 0) yield batch;
-        if (batch.length < STREAM_BATCH) return;
-      }
-    } catch (error) {
-      throw neo4jError(error, this.where);
-    } finally {
-      await this.#letGo(driver, session);
-    }
-  }
-
-  async close(): Promise<void> {
-    const driver = this.#driver;
-    this.#driver = undefined;
-    await driver?.close();
-  }
-
-  async #inSession<T>(timeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
-    const driver = this.#open();
-    // Every answer is bounded by its statement, so it is fetched in one go.
-    const session = driver.session({ database: this.database, fetchSize: -1 });
-    try {
-      return await this.#withDeadline(driver, timeoutMs + GRACE_MS, work(session));
-    } catch (error) {
-      throw neo4jError(error, this.where);
-    } finally {
-      await this.#letGo(driver, session);
-    }
-  }
-
-  #open(): Driver {
-    const { url, user, poolSize, connectTimeoutMs, retryTimeMs } = this.#options;
-    this.#driver ??= openDriver(url, auth.basic(user, this.#password), {
-      maxConnectionPoolSize: poolSize,
-      connectionTimeout: connectTimeoutMs,
-      connectionAcquisitionTimeout: connectTimeoutMs * 2,
-      maxTransactionRetryTime: retryTimeMs,
-      notificationFilter: { minimumSeverityLevel: 'OFF' },
-      telemetryDisabled: true,
-      userAgent: 'changeover',
-    });
-    return this.#driver;
-  }
-
-  /**
-   * A peer that vanished never answers, and the driver waits for ever: after the deadline the driver and all of its
-   * connections are thrown away, and the next call opens a new one.
-   */
-  async #withDeadline<T>(driver: Driver, timeoutMs: number, work: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      if (this.#driver === driver) this.#driver = undefined;
-      driver.close().catch((error: unknown) => {
-        this.#logger.debug({ error: messageOf(error) }, 'closing a driver that does not answer');
-      });
-      const hint = 'Check the server and the network to it, or raise queryTimeoutMs.';
-      late.reject(new ChangeoverError('timeout', `${this.where}: no answer for ${timeoutMs} ms`, { hint }));
-    }, timeoutMs);
-    try {
-      return await Promise.race([work, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** Closing waits for the server, so a session of a driver that was thrown away is left to it. */
-  async #letGo(driver: Driver, session: Session): Promise<void> {
-    if (this.#driver !== driver) return;
-    try {
-      await this.#withDeadline(driver, GRACE_MS, session.close());
-    } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'closing a session failed');
-    }
-  }
-}
-
-function statementsOf(transaction: ManagedTransaction): Transaction {
-  return {
-    async run(text, parameters = {}) {
-      const { records, summary } = await transaction.run(text, parameters);
-      return { rows: records, nodesCreated: summary.counters.updates().nodesCreated };
-    },
-  };
-}
-
-async function take<T>(items: AsyncIterator<T>, limit: number): Promise<readonly T[]> {
-  const taken: T[] = [];
-  while (taken.length < limit) {
-    const next = await items.next();
-    if (next.done === true) break;
-    taken.push(next.value);
-  }
-  return taken;
 }

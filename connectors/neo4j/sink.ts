@@ -21,6 +21,9 @@ export interface SinkScope extends SchemaScope {
   readonly options: Neo4jOptions;
 }
 
+/** Agents before their relationships, so that few stubs are made. */
+const IN_ORDER: readonly Kind[] = ['agent', 'relationship', 'embedding'];
+
 type Apply = (transaction: Transaction, changes: readonly Change[]) => Promise<readonly Outcome[]>;
 
 /** How changes of one kind are applied. Deletes go by themselves, so that the usual batch is one fast statement. */
@@ -36,7 +39,7 @@ export function openSink(scope: SinkScope): Sink {
   const vectors = vectorPlace(scope);
 
   return coalescingSink({
-    kinds: context.kinds,
+    kinds: IN_ORDER.filter((kind) => context.kinds.includes(kind)),
     close: async () => {},
     async applyDistinct(kind, changes) {
       const applier = appliers[kind];

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
-import { externalSort } from '../../core/external-sort.ts';
 import { isRecord, tryParseJson } from '../../core/json.ts';
-import { compareCodePoints } from '../../core/text.ts';
 import { NOT_UTF8, textOf } from './bytes.ts';
 import type { RedisClient } from './client.ts';
 import { keyFor } from './key-patterns.ts';
@@ -9,6 +7,7 @@ import { idsOf } from './key-scan.ts';
 import { type Layout, quote } from './layout.ts';
 import { elementsOf, type ListPage } from './list-elements.ts';
 import { type Found, fromLine, toLine } from './place-lines.ts';
+import { sortLines } from './sort-lines.ts';
 
 /**
  * Experiences are named by their ids alone, so an id that stands in two places is found by sorting by id first: the
@@ -16,8 +15,7 @@ import { type Found, fromLine, toLine } from './place-lines.ts';
  */
 export async function* enumerateExperiences(client: RedisClient, layout: Layout): AsyncGenerator<string> {
   const lists = new ListReader(client, layout);
-  const byId = externalSort(lists.lines(), { compare: compareCodePoints });
-  yield* externalSort(placed(byId, lists), { compare: compareCodePoints, unique: true });
+  yield* sortLines(placed(sortLines(lists.lines()), lists));
 }
 
 /** Which reading of a list counts, where it had to be read again. */

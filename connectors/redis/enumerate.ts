@@ -1,5 +1,3 @@
-import { externalSort } from '../../core/external-sort.ts';
-import { compareCodePoints } from '../../core/text.ts';
 import { escapeBytes, NOT_UTF8, textOf } from './bytes.ts';
 import type { RedisClient } from './client.ts';
 import { enumerateExperiences } from './enumerate-experiences.ts';
@@ -8,6 +6,7 @@ import { type KeyPattern, keyFor } from './key-patterns.ts';
 import { idsOf } from './key-scan.ts';
 import { type Layout, quote, type RedisKind } from './layout.ts';
 import { type Found, toLine } from './place-lines.ts';
+import { sortLines } from './sort-lines.ts';
 
 /**
  * What there is of a kind, as lines (place-lines.ts) in scan order, each once: keys only, because content is read when
@@ -29,18 +28,14 @@ const ENUMERATORS: { readonly [K in RedisKind]: Enumerator } = {
   // Each hash is sorted by itself: the agents come in order already.
   'q-value': async function* (client, { patterns }) {
     for await (const hash of hashesOf(client, patterns.qValues)) {
-      yield* sorted(linesOf(hash, patterns.qValues, qValuePlace));
+      yield* sortLines(linesOf(hash, patterns.qValues, qValuePlace));
     }
   },
 
-  policy: (client, { patterns }) => sorted(policyLines(client, patterns)),
+  policy: (client, { patterns }) => sortLines(policyLines(client, patterns)),
 
   experience: enumerateExperiences,
 };
-
-function sorted(lines: AsyncIterable<string>): AsyncIterable<string> {
-  return externalSort(lines, { compare: compareCodePoints, unique: true });
-}
 
 async function* policyLines(client: RedisClient, patterns: Layout['patterns']): AsyncGenerator<string> {
   for await (const { id, fault } of idsOf(client, patterns.policy)) {

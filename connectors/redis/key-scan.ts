@@ -1,11 +1,10 @@
-import { externalSort } from '../../core/external-sort.ts';
-import { compareCodePoints } from '../../core/text.ts';
 import type { RejectedItem } from '../connector.ts';
 import { escapeBytes, NOT_UTF8, textOf } from './bytes.ts';
 import type { RedisClient } from './client.ts';
 import { globOf, idIn, type KeyPattern } from './key-patterns.ts';
 import { quote } from './layout.ts';
 import { fromLine, toLine } from './place-lines.ts';
+import { sortLines } from './sort-lines.ts';
 
 /** Keys that SCAN looks at in one call. */
 const KEYS_PER_SCAN = 1_000;
@@ -21,8 +20,7 @@ export interface FoundKey {
  * times; a key that is there all the while is not missed.
  */
 export async function* idsOf(client: RedisClient, pattern: KeyPattern): AsyncGenerator<FoundKey> {
-  const lines = externalSort(scanLines(client, pattern), { compare: compareCodePoints, unique: true });
-  for await (const line of lines) {
+  for await (const line of sortLines(scanLines(client, pattern))) {
     const { place, fault } = fromLine(line);
     yield { id: String(place[0]), ...(fault !== undefined && { fault }) };
   }
