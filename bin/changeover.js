@@ -1,5 +1,6 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
-// A small young generation: V8 would let it grow to 100 MB and more under our load, for nothing.
+#!/usr/bin/env -S node --max-semi-space-size=8 --disable-warning=TimeoutNegativeWarning
+// A small young generation: V8 would let it grow to 100 MB and more under our load, for nothing. The warning is about a timer of
+// kafkajs that is due already.
 //
 // Runs the TypeScript as it stands, on the Node that npm installed beside it when the machine's own is too old.
 import { spawn } from 'node:child_process';

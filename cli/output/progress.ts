@@ -21,36 +21,66 @@ export function openProgress(options: { readonly quiet: boolean }): ProgressView
   return process.stderr.isTTY ? bars() : plainLines();
 }
 
+/** How far one thing has come, how fast, and how long it will take. */
+class Pace {
+  readonly name: string;
+  readonly total: number;
+  readonly #before: number;
+  readonly #startedMs = performance.now();
+  #done: number;
+
+  constructor({ name, total, done }: ProgressLine) {
+    this.name = name;
+    this.total = total;
+    this.#before = done;
+    this.#done = done;
+  }
+
+  get done(): number {
+    return this.#done;
+  }
+
+  advance(items: number): void {
+    this.#done += items;
+  }
+
+  get speed(): string {
+    return rate(this.#done - this.#before, performance.now() - this.#startedMs);
+  }
+
+  get left(): string {
+    if (this.#done >= this.total) return 'done';
+    const elapsedMs = performance.now() - this.#startedMs;
+    return `${duration(((this.total - this.#done) * elapsedMs) / Math.max(this.#done - this.#before, 1))} left`;
+  }
+}
+
 function bars(): ProgressView {
   const multi = new MultiBar({
-    format: '{name} {bar} {percentage}%  {value}/{total}  {speed}  {left}',
+    format: '  {name} {bar} {percentage}%  {value}/{total}  {speed}  {left}',
     stream: process.stderr,
     hideCursor: true,
-    stopOnComplete: false,
-    forceRedraw: true,
   });
-  const shown = new Map<
-    string,
-    { readonly bar: SingleBar; readonly startMs: number; readonly before: number }
-  >();
+  const shown = new Map<string, { readonly pace: Pace; readonly bar: SingleBar }>();
   let width = 0;
   return {
     start(lines) {
       width = Math.max(...lines.map((line) => line.name.length));
-      for (const { name, total, done } of lines) {
-        const bar = multi.create(total, done, { name: name.padEnd(width), speed: '', left: '' });
-        shown.set(name, { bar, startMs: performance.now(), before: done });
+      for (const line of lines) {
+        const bar = multi.create(line.total, line.done, {
+          name: line.name.padEnd(width),
+          speed: '',
+          left: '',
+        });
+        shown.set(line.name, { pace: new Pace(line), bar });
       }
     },
     advance(name, items) {
       const line = shown.get(name);
       if (line === undefined) return;
-      const { bar, startMs, before } = line;
-      const value = (bar as unknown as { readonly value: number }).value + items;
-      const elapsedMs = performance.now() - startMs;
-      const leftMs = ((bar.getTotal() - value) * elapsedMs) / Math.max(value - before, 1);
-      const left = value >= bar.getTotal() ? 'done' : `${duration(leftMs)} left`;
-      bar.increment(items, { name: name.padEnd(width), speed: rate(value - before, elapsedMs), left });
+      const { pace, bar } = line;
+      pace.advance(items);
+      bar.update(pace.done, { name: name.padEnd(width), speed: pace.speed, left: pace.left });
     },
     stop: () => multi.stop(),
   };
@@ -59,34 +89,22 @@ function bars(): ProgressView {
 const LINE_EVERY_MS = 2_000;
 
 function plainLines(): ProgressView {
-  const lines = new Map<
-    string,
-    { total: number; done: number; before: number; startMs: number; shownMs: number }
-  >();
-  const show = (name: string): void => {
-    const line = lines.get(name);
-    if (line === undefined) return;
-    const { total, done, before, startMs } = line;
-    const elapsedMs = performance.now() - startMs;
-    const leftMs = ((total - done) * elapsedMs) / Math.max(done - before, 1);
-    const left = done >= total ? 'done' : `${duration(leftMs)} left`;
-    process.stderr.write(
-      `${name}: ${count(done)} of ${count(total)}, ${rate(done - before, elapsedMs)}, ${left}\n`,
-    );
-    line.shownMs = performance.now();
-  };
+  const lines = new Map<string, { readonly pace: Pace; shownMs: number }>();
   return {
     start(started) {
-      const nowMs = performance.now();
-      for (const { name, total, done } of started) {
-        lines.set(name, { total, done, before: done, startMs: nowMs, shownMs: nowMs });
-      }
+      for (const line of started) lines.set(line.name, { pace: new Pace(line), shownMs: performance.now() });
     },
     advance(name, items) {
       const line = lines.get(name);
       if (line === undefined) return;
-      line.done += items;
-      if (line.done >= line.total || performance.now() - line.shownMs >= LINE_EVERY_MS) show(name);
+      const { pace } = line;
+      pace.advance(items);
+      const nowMs = performance.now();
+      if (pace.done < pace.total && nowMs - line.shownMs < LINE_EVERY_MS) return;
+      line.shownMs = nowMs;
+      process.stderr.write(
+        `${name}: ${count(pace.done)} of ${count(pace.total)}, ${pace.speed}, ${pace.left}\n`,
+      );
     },
     stop: () => {},
   };

@@ -142,7 +142,7 @@ class Rewriter {
 
   #written(id: string, raw: RawAgent): Rewritten {
     if (!holdsTies(raw)) return { value: agentJson(raw), orphans: [] };
-    
+    this.#options.holding.add(id);
     const edits = new Map<string, Relationship | null>();
     for (const tie of this.#foldable.get(id) ?? []) edits.set(tieKey(tie), tie);
     for (const [key, { entity }] of this.#options.snapshot.overlay.ties.get(id) ?? []) edits.set(key, entity);

@@ -106,7 +106,8 @@ function nextNames(paths: DictionaryPaths, generation: number): CompactedFiles {
   return { base: `${basename(paths.base)}${suffix}`, versions: `${basename(paths.versions)}${suffix}` };
 }
 
-async function removeLeftovers(paths: DictionaryPaths): Promise<void> {
+/** Files of a next generation that was not announced. Only the owner may ask for it. */
+export async function removeLeftovers(paths: DictionaryPaths): Promise<void> {
   const stems = [basename(paths.base), basename(paths.versions)].map((name) => `${name}${LEFTOVER}`);
   for (const name of await readdir(paths.folder)) {
     if (stems.some((stem) => name.startsWith(stem) && /^\d+$/.test(name.slice(stem.length))))

@@ -14,7 +14,11 @@ export const dictionaryConnector: Connector<typeof dictionaryOptions> = {
   options: dictionaryOptions,
   async open(options: DictionaryOptions, context) {
     const foreign = context.kinds.find((kind) => !DICTIONARY_KINDS.some((held) => held === kind));
-    if (foreign !== undefined) throw new ChangeoverError('config', `A dictionary holds no ${foreign}.`);
+    if (foreign !== undefined) {
+      throw new ChangeoverError('config', `A dictionary holds no ${foreign}.`, {
+        hint: `It holds ${DICTIONARY_KINDS.join(' and ')}; give ${foreign} to another store.`,
+      });
+    }
     // Agents before their relationships, whatever the configuration's order.
     const kinds = DICTIONARY_KINDS.filter((kind) => context.kinds.includes(kind));
     const client = new DictionaryClient(options, context);

@@ -87,7 +87,7 @@ export async function readHolder(path: string): Promise<LockHolder | undefined> 
 }
 
 function heldBy(path: string, { pid, host }: LockHolder, state: string): ChangeoverError {
-  const who = pid === process.pid ? 'this very process' : `process ${pid} on ${host}`;
+  const who = pid === process.pid && state === 'alive' ? 'this very process' : `process ${pid} on ${host}`;
   const hint =
     state === 'unknown'
       ? `If that process is gone, remove ${path}; if it is not, stop it first.`

@@ -4,7 +4,7 @@ import { compareScanKeys } from '../../schemas/scan-order.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { APPLIED, type Outcome, rejected, STALE } from '../connector.ts';
 import { checked, inFrames, type Offered, type Refused } from './changes.ts';
-import { compactionSteps, recoverCompaction, runSteps } from './compaction.ts';
+import { compactionSteps, recoverCompaction, removeLeftovers, runSteps } from './compaction.ts';
 import { translated } from './errors.ts';
 import type { DictionaryKind } from './kinds.ts';
 import { type Lock, takeLock } from './lock.ts';
@@ -143,9 +143,14 @@ export class DictionaryOwner {
       appendFrame: (payload) => old.journal.appendFrame(payload),
     });
     await assertAlone(paths, old.snapshot);
-    // When this fails, nothing has happened.
-    if (write !== undefined) await runSteps(paths, [write]);
-    await assertAlone(paths, old.snapshot);
+    try {
+      if (write !== undefined) await runSteps(paths, [write]);
+      await assertAlone(paths, old.snapshot);
+    } catch (error) {
+      // Nothing has happened yet. A disk that has become full gets its room back.
+      await removeLeftovers(paths);
+      throw error;
+    }
     try {
       await runSteps(paths, others);
       this.#present = await openForWriting(this.#options);

@@ -5,7 +5,7 @@ import { retry } from '../../core/retry.ts';
 import { translated } from './errors.ts';
 import { createJournal, type JournalHeader, type Mark, readJournalHeader } from './journal.ts';
 import { takeLock } from './lock.ts';
-import { isWritable, lookAt } from './look.ts';
+import { lookAt } from './look.ts';
 import { type DictionaryPaths, replaceFile } from './paths.ts';
 import { openIfThere } from './versions-file.ts';
 
@@ -25,10 +25,20 @@ export interface PrepareOptions {
  * or packed) is only read, and needs none.
  */
 export async function prepareDictionary(options: PrepareOptions): Promise<void> {
-  const { paths, mark } = options;
+  const { paths, mark, create } = options;
   if (await isMarked(paths, mark)) return;
-  if (mark.role === 'legacy' && !(await isWritable(paths))) return;
-  if (mark.role === 'target' || options.create) await makeFolder(paths);
+  if (mark.role === 'legacy' && (await lookAt(paths, { mayBeMissing: create })).packed) return;
+  try {
+    await claimWithLock(options);
+  } catch (error) {
+    const readOnly = error instanceof ChangeoverError && error.code === 'forbidden';
+    if (!readOnly || mark.role === 'target') throw error;
+  }
+}
+
+async function claimWithLock(options: PrepareOptions): Promise<void> {
+  const { paths, mark, create } = options;
+  if (mark.role === 'target' || create) await makeFolder(paths);
   // Two that prepare at once: the one that comes second finds the mark of the first.
   const lock = await retry(
     async () => ((await readMark(paths)) === undefined ? takeLock(paths.lock) : undefined),

@@ -1,7 +1,7 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
-import type { MilvusConnection } from './client.ts';
+import type { MilvusConnection } from './connection.ts';
 import { idBetween } from './filter.ts';
 import type { MilvusRow } from './rows.ts';
 
@@ -25,12 +25,20 @@ export async function* pages(
   signal?: AbortSignal,
 ): AsyncGenerator<readonly MilvusRow[]> {
   let { after } = range;
+  let rows = limit;
   for (;;) {
     signal?.throwIfAborted();
     const filter = idBetween({ after, until: range.until });
-    const page = await halving(limit, (rows) =>
-      connection.query({ collection, filter, fields, limit: rows }),
-    );
+    let page: readonly MilvusRow[];
+    try {
+      page = await connection.query({ collection, filter, fields, limit: rows });
+    } catch (error) {
+      // Rows that are too large for one message are asked for half as many at a time.
+      const tooLarge = error instanceof ChangeoverError && error.code === 'change-rejected';
+      if (!tooLarge || rows <= 1) throw error;
+      rows = Math.ceil(rows / 2);
+      continue;
+    }
     const last = lastInOrder(page, after, collection);
     if (last === undefined) return;
     yield page;

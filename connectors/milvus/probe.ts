@@ -1,6 +1,6 @@
 import { type ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Probe, ProbeResult } from '../connector.ts';
-import type { MilvusConnection } from './client.ts';
+import type { MilvusConnection } from './connection.ts';
 import type { Collections } from './schema.ts';
 
 interface ProbeOptions {

@@ -1,9 +1,8 @@
-import type { FieldType } from '@zilliz/milvus2-sdk-node';
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
-import { MAX_KEY_PART_BYTES } from '../../schemas/entity-fault.ts';
-import type { MilvusConnection, VectorIndex } from './client.ts';
-import { INDEX_PROFILES, type MilvusOptions } from './options.ts';
+import type { MilvusConnection } from './connection.ts';
+import type { MilvusOptions } from './options.ts';
+import { type CollectionShape, embeddingsShape, TOMBSTONES_SHAPE } from './shapes.ts';
 import {
   type CollectionMark,
   type CollectionSpace,
@@ -45,13 +44,7 @@ export class Collections {
   /** Makes what is not there, also in the middle of another process that does the same. */
   async prepare(): Promise<void> {
     const { owner } = this.#options;
-    await this.#ensure(this.tombstones, { owner, space: undefined }, TOMBSTONE_FIELDS, {
-      collection: this.tombstones,
-      field: 'unused',
-      type: 'FLAT',
-      metric: 'L2',
-      parameters: {},
-    });
+    await this.#ensure(this.tombstones, { owner, space: undefined }, TOMBSTONES_SHAPE);
     this.#tombstonesMade = true;
     const configured = this.#configuredSpace();
     const wanted = (await this.space()) ?? configured;
@@ -91,13 +84,8 @@ export class Collections {
 
   async #makeEmbeddings(wanted: CollectionSpace): Promise<CollectionSpace> {
     const { owner, options } = this.#options;
-    const mark = await this.#ensure(this.embeddings, { owner, space: wanted }, embeddingFields(wanted), {
-      collection: this.embeddings,
-      field: 'vector',
-      type: 'HNSW',
-      metric: METRICS[wanted.metric],
-      parameters: INDEX_PROFILES[options.indexProfile],
-    });
+    const shape = embeddingsShape(wanted, options.indexProfile);
+    const mark = await this.#ensure(this.embeddings, { owner, space: wanted }, shape);
     this.#space = mark.space ?? wanted;
     return this.#space;
   }
@@ -112,8 +100,7 @@ export class Collections {
   async #ensure(
     collection: string,
     wanted: CollectionMark,
-    fields: FieldType[],
-    index: VectorIndex,
+    { fields, index }: CollectionShape,
   ): Promise<CollectionMark> {
     const { connection } = this.#options;
     let mark = await this.#mark(collection);
@@ -126,7 +113,7 @@ export class Collections {
     }
     if (!(await connection.hasIndex(collection, index.field))) {
       await this.#unlessQuicker(
-        () => connection.createIndex(index),
+        () => connection.createIndex({ collection, ...index }),
         async () => (await connection.hasIndex(collection, index.field)) || undefined,
       );
     }
@@ -181,26 +168,3 @@ export class Collections {
     );
   }
 }
-
-const METRICS = { cosine: 'COSINE', l2: 'L2', ip: 'IP' } as const;
-
-const ID: FieldType = {
-  name: 'id',
-  data_type: 'VarChar',
-  is_primary_key: true,
-  max_length: MAX_KEY_PART_BYTES,
-};
-const VERSION: FieldType = { name: 'version', data_type: 'Int64' };
-
-function embeddingFields({ dimension }: CollectionSpace): FieldType[] {
-  return [
-    ID,
-    { name: 'agent_id', data_type: 'VarChar', max_length: MAX_KEY_PART_BYTES },
-    { name: 'vector', data_type: 'FloatVector', dim: dimension },
-    VERSION,
-    { name: 'metadata', data_type: 'JSON' },
-  ];
-}
-
-/** 2.3 makes no collection without a vector. */
-const TOMBSTONE_FIELDS: FieldType[] = [ID, VERSION, { name: 'unused', data_type: 'FloatVector', dim: 2 }];

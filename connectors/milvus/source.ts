@@ -3,7 +3,7 @@ import type { Kind } from '../../schemas/kinds.ts';
 import { rangesBetween, type ScanRange, WHOLE_RANGE } from '../../schemas/scan-order.ts';
 import { type Held, isVersion } from '../../schemas/version.ts';
 import type { RejectedItem, ScanChunk, ScanOptions, Source, SourceRow } from '../connector.ts';
-import type { MilvusConnection } from './client.ts';
+import type { MilvusConnection } from './connection.ts';
 import { idBetween, idIn } from './filter.ts';
 import { countRows, pages } from './pages.ts';
 import { EMBEDDING_FIELDS, embeddingOf, type MilvusRow, VERSION_FIELDS, versionOf } from './rows.ts';
@@ -100,8 +100,16 @@ class EmbeddingReader {
     if (space === undefined) return;
     const collection = this.#collections.embeddings;
     const query = { collection, range, fields: EMBEDDING_FIELDS, limit: Math.min(limit, MAX_WINDOW) };
-    for await (const page of pages(this.#connection, query, signal)) {
-      yield await this.#chunkOf(page, space);
+    const walk = pages(this.#connection, query, signal);
+    // While the tombstones of one page are looked up, the next page is on its way.
+    let ahead = walk.next();
+    for (;;) {
+      const page = await ahead;
+      if (page.done === true) return;
+      ahead = walk.next();
+      // Who stops early never asks what became of it.
+      ahead.catch(() => {});
+      yield await this.#chunkOf(page.value, space);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { MilvusConnection } from './client.ts';
+import type { MilvusConnection } from './connection.ts';
 import { idIn } from './filter.ts';
 import { type MilvusRow, VERSION_FIELDS, versionOf } from './rows.ts';
 import type { Collections } from './schema.ts';

@@ -1,4 +1,4 @@
-import type { MilvusConnection } from './client.ts';
+import type { MilvusConnection } from './connection.ts';
 import { embeddingRow, tombstoneRow, type VersionedEmbedding } from './rows.ts';
 import type { Collections } from './schema.ts';
 import { filterParts } from './versions.ts';

@@ -6,16 +6,16 @@ import { APPLIED, type Outcome, STALE } from '../connector.ts';
 import { removeTombstones, tombstonesOf } from './apply-nodes.ts';
 import type { Transaction } from './client.ts';
 import { lockNodes, removeIdleStubs } from './lock-nodes.ts';
-import { type Names, quoted } from './names.ts';
+import { LOCK_PROPERTY, type Names, quoted } from './names.ts';
 import { type Ends, relationshipProperties, tombstoneKey } from './rows.ts';
 import { storedNumber, VERSION } from './values.ts';
 
 /**
  * Applies changes of distinct keys in one transaction. The lock of a relationship's source guards its key (there may be
  * no relationship yet that could be locked). The targets are locked too, in the same order: writing a relationship
- * locks both ends anyway, and taken late and out of order those locks are what deadlocks come from.
- *
- * Here the version may be read as `r._version`: the locks were taken by an earlier statement.
+ * locks both ends anyway, and taken late and out of order those locks are what deadlocks come from. Then the
+ * relationship itself is locked, because an application that changes a property locks nothing else; its version is
+ * read after that (apply-nodes.ts says how).
  */
 
 export type TieChange = ChangeOf<'relationship'>;
@@ -98,7 +98,8 @@ async function merge(
      MATCH (s:${label} {id: $source[i]})
      MATCH (t:${label} {id: $target[i]})
      MERGE (s)-[r:${quoted(type)}]->(t)
-     WITH i, collect(r) AS all, max(r.${VERSION}) AS held
+     REMOVE r.${LOCK_PROPERTY}
+     WITH i, collect(r) AS all, max(r[$version]) AS held
      WHERE coalesce(held < $versions[i], true)
      WITH i, all[0] AS r, all[1..] AS others
      SET r = $properties[i]
@@ -106,6 +107,7 @@ async function merge(
      RETURN i`,
     {
       ...endsOf(ties),
+      version: VERSION,
       versions: ties.map(({ change }) => storedNumber(change.version)),
       properties: ties.map(propertiesOf),
     },

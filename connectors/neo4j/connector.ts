@@ -12,7 +12,8 @@ export const neo4jConnector: Connector<typeof neo4jOptions> = {
   name: 'neo4j',
   kinds: {
     legacy: ['agent', 'relationship', 'embedding'],
-    target: ['agent', 'relationship', 'embedding'],
+    // Vectors move to where they are searched: a target graph keeps none.
+    target: ['agent', 'relationship'],
   },
   options: neo4jOptions,
 

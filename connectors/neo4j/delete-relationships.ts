@@ -2,7 +2,7 @@ import { isNewer } from '../../schemas/version.ts';
 import { APPLIED, type Outcome, STALE } from '../connector.ts';
 import { byType, endsOf, lockEnds, removeIdleEnds, type Tie, type TieChange } from './apply-relationships.ts';
 import type { Transaction } from './client.ts';
-import { type Names, quoted } from './names.ts';
+import { LOCK_PROPERTY, type Names, quoted } from './names.ts';
 import { readVersion, storedNumber, VERSION } from './values.ts';
 
 /** Leaves a tombstone for each; ends that were only there as ends go with the last relationship. */
@@ -46,8 +46,9 @@ async function heldOf(
        MATCH (s:${label} {id: $source[i]})
        MATCH (t:${label} {id: $target[i]})
        OPTIONAL MATCH (s)-[r:${quoted(type)}]->(t)
-       RETURN i, elementId(r) AS at, r.${VERSION} AS version`,
-      endsOf(ofType),
+       REMOVE r.${LOCK_PROPERTY}
+       RETURN i, elementId(r) AS at, r[$version] AS version`,
+      { ...endsOf(ofType), version: VERSION },
     );
     for (const row of rows) {
       const [tie, at]: [Tie | undefined, string | null] = [ofType[Number(row.get('i'))], row.get('at')];

@@ -38,6 +38,10 @@ export async function* walkIds(
   yield* walk(client, label, range);
 }
 
+/**
+ * There is no upper bound in the query: where the lower one is "\uffee" and the upper one an emoji, the server takes the
+ * range for empty (it compares the two by UTF-16) and answers nothing.
+ */
 async function* walkByIndex(
   client: Neo4jClient,
   label: string,
@@ -47,17 +51,17 @@ async function* walkByIndex(
   let [from, comparison] = [after, inclusive ? '>=' : '>'];
   for (;;) {
     const rows = await client.query(
-      `MATCH (n:${name}) USING INDEX n:${name}(id)
-       WHERE n.id ${comparison} $from ${until === null ? '' : 'AND n.id <= $until'}
+      `MATCH (n:${name}) USING INDEX n:${name}(id) WHERE n.id ${comparison} $from
        RETURN n.id AS id, elementId(n) AS at ORDER BY n.id LIMIT $limit`,
       // One more than asked for shows whether the last id is complete.
-      { from, limit: int(limit + 1), ...(until === null ? {} : { until }) },
+      { from, limit: int(limit + 1) },
     );
     const page = rows.map((row): Placed => ({ id: row.get('id'), at: row.get('at') }));
     const isLast = page.length <= limit;
     const whole = isLast ? page : withoutLastId(page);
-    if (whole.length > 0) yield whole;
-    if (isLast) return;
+    const inside = until === null ? whole : whole.filter(({ id }) => compareCodePoints(id, until) <= 0);
+    if (inside.length > 0) yield inside;
+    if (isLast || inside.length < whole.length) return;
     [from, comparison] = [whole.at(-1)?.id ?? from, '>'];
   }
 }

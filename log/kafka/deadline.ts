@@ -5,6 +5,9 @@ export interface Deadline {
   readonly ms: number;
 }
 
+/** Made once: an error with a stack for every timer that is no longer needed would cost more than the timer. */
+const DONE = new Error('The work was done in time.');
+
 /**
  * The outcome of `work`, or of `late()` when it takes longer. The work goes on in the background then; what becomes of
  * it no longer matters. Needed because the client waits for a silent peer far longer than we promise to.
@@ -15,7 +18,7 @@ export async function within<T>({ clock, ms }: Deadline, work: Promise<T>, late:
   try {
     return await Promise.race([work, lateness]);
   } finally {
-    timer.abort();
+    timer.abort(DONE);
     await Promise.allSettled([lateness]);
     work.catch(() => {});
   }

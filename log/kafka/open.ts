@@ -26,7 +26,7 @@ import {
 
 const MAX_BATCH_BYTES = 512 * 1024;
 const DEFAULT_BATCH_RECORDS = 5_000;
-const DEFAULT_BUFFERED_BYTES = 16 * 1024 * 1024;
+const DEFAULT_BUFFERED_BYTES = 8 * 1024 * 1024;
 
 /**
  * The log on Kafka. Throws within `openTimeoutMs` when no broker answers, naming the address. A log makes one

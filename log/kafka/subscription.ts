@@ -224,15 +224,21 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   /** Where each partition of the batch has to be read next, but for what is committed already. */
   #uncommitted(batch: TopicBatch<N>): readonly NextOffset[] {
     const next = new Map<string, NextOffset>();
-    for (const [index, { kind, partition, offset }] of batch.records.entries()) {
-      // A fetch brings many records of one partition in a row; the last of them says it.
-      const following = batch.records[index + 1];
-      if (following?.partition === partition && following.kind === kind) continue;
-      const topic = this.#options.topics.get(kind) ?? '';
+    let run: TopicRecord<N> | undefined;
+    const endRun = (): void => {
+      if (run === undefined) return;
+      const { partition, offset } = run;
+      const topic = this.#options.topics.get(run.kind) ?? '';
       const place = placeOf({ topic, partition });
       if (offset >= (this.#committed.get(place) ?? 0))
         next.set(place, { topic, partition, offset: offset + 1 });
+    };
+    // A fetch brings many records of one partition in a row; the last of them says it.
+    for (const record of batch.records) {
+      if (record.partition !== run?.partition || record.kind !== run.kind) endRun();
+      run = record;
     }
+    endRun();
     return [...next.values()];
   }
 
@@ -258,9 +264,12 @@ function recordOf<N extends SchemaName>(kind: N, partition: number, message: Kaf
 }
 
 function headersOf(headers: KafkaMessage['headers']): Readonly<Record<string, string>> {
-  const names = Object.entries(headers ?? {});
-  if (names.length === 0) return NO_HEADERS;
-  return Object.fromEntries(
-    names.map(([name, value]) => [name, String(Array.isArray(value) ? value[0] : value)]),
-  );
+  // A loop and not Object.entries: almost no record has a header, and every record comes through here.
+  let found: Record<string, string> | undefined;
+  for (const name in headers) {
+    const value = headers[name];
+    found ??= {};
+    found[name] = String(Array.isArray(value) ? value[0] : value);
+  }
+  return found ?? NO_HEADERS;
 }

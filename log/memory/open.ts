@@ -27,7 +27,7 @@ export interface MemoryLogOptions {
 const DEFAULT_PARTITIONS = 12;
 const DEFAULT_MAX_CHANGE_BYTES = 1_000_000;
 const DEFAULT_BATCH_RECORDS = 5_000;
-const DEFAULT_BUFFERED_BYTES = 16 * 1024 * 1024;
+const DEFAULT_BUFFERED_BYTES = 8 * 1024 * 1024;
 
 /** One process' view of the log in memory: the same promises and the same bytes as on Kafka. */
 export function openMemoryLog(options: MemoryLogOptions, context: LogContext): Log {

@@ -135,17 +135,20 @@ function chooseRun(runs: readonly RunFact[], resume: BackfillOptions['resume']):
   throw new ChangeoverError('usage', `There is no backfill ${resume} to resume; ${known}.`);
 }
 
+/** The ranges of all kinds in turn, so that every store has something to do from the start. */
 function worksOf(
   run: RunFact,
   facts: ReadonlyMap<string, RangeFact>,
   sources: readonly KindSource[],
 ): readonly RangeWork<Kind>[] {
-  return sources.flatMap(({ kind, source }) =>
+  const byKind = sources.map(({ kind, source }) =>
     (run.ranges[kind] ?? []).map((range, number) => {
       const subject = rangeSubject(run.generation, kind, number);
       return { kind, source, range, subject, fact: facts.get(subject) ?? FRESH_RANGE };
     }),
   );
+  const most = Math.max(0, ...byKind.map((works) => works.length));
+  return Array.from({ length: most }, (_, turn) => byKind.flatMap((works) => works[turn] ?? [])).flat();
 }
 
 /** Whether the run has ranges of other kinds than these that have not been moved. */

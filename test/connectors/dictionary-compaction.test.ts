@@ -127,6 +127,38 @@ describe('compaction', () => {
     });
   });
 
+  it('keeps beside the file only what the file cannot say', async (t) => {
+    const file = dictionaryFile(t, LEGACY);
+    const store = await openDictionary(file);
+    await store.sink.apply(CHANGES);
+    await store.close();
+    const lines = readFileSync(`${file}.versions`, 'utf8').trimEnd().split('\n').slice(1);
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line)),
+      [
+        ['agent', 'a', V, 0],
+        ['agent', 'b', V, 1],
+        ['agent', 'never', V, 1],
+        ['agent', 'new', V, 0],
+        ['relationship', 'b', 'KNOWS', 'z', null, { strength: 50, since: null, properties: {} }],
+        ['relationship', 'ghost', 'KNOWS', 'z', V, { strength: -0, since: null, properties: {} }],
+        ['relationship', 'new', 'ALLY', 'z', V, 0],
+        ['relationship', 'new', 'KNOWS', 'z', V, 0],
+        ['relationship', 'z', 'ALLY', 'a', V, 0],
+        ['relationship', 'z', 'KNOWS', 'b', V, 1],
+        ['relationship', 'z', 'LIKES', 'a', V, 0],
+      ],
+    );
+    const again = await openDictionary(file);
+    await again.sink.apply([upsert('agent', agent('b'), V + 1), upsert('agent', agent('ghost'), V + 1)]);
+    await again.close();
+    assert.doesNotMatch(
+      readFileSync(`${file}.versions`, 'utf8'),
+      /strength/,
+      'ties whose agents came live with them',
+    );
+  });
+
   it('leaves every agent that no change touched as it is, byte for byte', async (t) => {
     const odd =
       '{ "id" :"odd",  "attributes": {"n": 12345678901234567891, "e": 1e400}, "memory": {"friends": [7, "q", "q"]} }';

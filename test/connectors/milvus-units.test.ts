@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { MilvusConnection } from '../../connectors/milvus/client.ts';
+import type { MilvusConnection } from '../../connectors/milvus/connection.ts';
 import { pages } from '../../connectors/milvus/pages.ts';
 import { embeddingOf, embeddingRow, type MilvusRow } from '../../connectors/milvus/rows.ts';
 import type { Collections } from '../../connectors/milvus/schema.ts';

@@ -265,6 +265,30 @@ describe('experiences in their list', () => {
   );
 
   it(
+    'that stand twice in a legacy list are both replaced',
+    withStore(async (place, store) => {
+      const given = [experience('x', 3), experience('y', 4), experience('z', 5), experience('x', 50)];
+      await place.redis.rpush(`${place.prefix}exp:a`, ...given.map((one) => JSON.stringify(one)));
+      await store.sink.apply([upsert('experience', experience('x', 60), V)]);
+      assert.deepEqual(await idsIn(place, 'a'), ['y', 'z', 'x']);
+    }),
+  );
+
+  it(
+    'count where the versions say that they are, not where an application wrote them too',
+    withStore(async (place, store) => {
+      await store.sink.apply([upsert('experience', experience('e', 1, 'b'), V)]);
+      await place.redis.rpush(`${place.prefix}exp:a`, JSON.stringify(experience('e', 2)));
+      const [chunk] = await Array.fromAsync(store.source.scan('experience', WHOLE_RANGE, { limit: 10 }));
+      assert.deepEqual(
+        chunk?.rows.map(({ version, entity }) => [version, entity.agentId]),
+        [[V, 'b']],
+      );
+      assert.match(chunk?.rejected[0]?.where ?? '', /exp:a", element 0$/);
+    }),
+  );
+
+  it(
     'that nobody told us of are replaced where they stand in time',
     withStore(async (place, store) => {
       await store.sink.apply([1, 2, 3].map((n) => upsert('experience', experience(`e${n}`, n), V)));
@@ -327,6 +351,19 @@ describe('the scripts for experiences', () => {
         ...reads.flat(),
       ]);
       assert.equal((little as Buffer[]).length, 1);
+      // It has moved to another list since it was enumerated, or an application wrote it there too.
+      await place.redis.rpush(at('exp:b'), texts[0] ?? '');
+      const moved = await client.run(READ_EXPERIENCES, keys.slice(0, 1), [
+        at('exp:'),
+        '',
+        '250',
+        '1',
+        'e0',
+        'b',
+        '0',
+        '1',
+      ]);
+      assert.deepEqual(moved, [[Buffer.from('0 1 a'), null, Buffer.from('b')]]);
     } finally {
       await client.close();
       await place.remove();

@@ -1,0 +1,152 @@
+import type { ConsistencyLevelEnum, FieldType, MilvusClient, RowData } from '@zilliz/milvus2-sdk-node';
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Closable } from '../../core/service.ts';
+import type { Calls } from './calls.ts';
+import { serverCodeOf } from './errors.ts';
+import { idIn } from './filter.ts';
+import type { MilvusRow } from './rows.ts';
+
+export interface Query {
+  readonly collection: string;
+  readonly filter: string;
+  readonly fields: readonly string[];
+  readonly limit?: number;
+  readonly offset?: number;
+  /** `Strong` (the default) sees all that was confirmed before; `Bounded` is for rough answers. */
+  readonly consistency?: 'Strong' | 'Bounded';
+}
+
+export interface NewCollection {
+  readonly collection: string;
+  readonly description: string;
+  readonly fields: readonly FieldType[];
+}
+
+export interface VectorIndex {
+  readonly collection: string;
+  readonly field: string;
+  readonly type: 'HNSW' | 'FLAT';
+  readonly metric: 'COSINE' | 'L2' | 'IP';
+  readonly parameters: Readonly<Record<string, number>>;
+}
+
+export interface Health {
+  readonly healthy: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** What we use of Milvus; every call has a deadline, its status is looked at, and everything thrown is ours. */
+export interface MilvusConnection extends Closable {
+  readonly where: string;
+  version(): Promise<string>;
+  health(): Promise<Health>;
+  /** The collection's description; undefined where there is no such collection. */
+  description(collection: string): Promise<string | undefined>;
+  createCollection(request: NewCollection): Promise<void>;
+  hasIndex(collection: string, field: string): Promise<boolean>;
+  createIndex(index: VectorIndex): Promise<void>;
+  isLoaded(collection: string): Promise<boolean>;
+  /** Asks for it to be loaded; `isLoaded` says when it is. */
+  load(collection: string): Promise<void>;
+  query(query: Query): Promise<readonly MilvusRow[]>;
+  /** Each id once: of two in one call the server keeps the first and counts both. */
+  upsert(collection: string, rows: readonly MilvusRow[]): Promise<void>;
+  remove(collection: string, ids: readonly string[]): Promise<void>;
+}
+
+const COLLECTION_NOT_FOUND = 100;
+const INDEX_NOT_FOUND = 700;
+
+/** The client under the rules of `call`. */
+export function connectionOf(client: MilvusClient, where: string, call: Calls): MilvusConnection {
+  /** Undefined where the server says that there is no such thing, with this number. */
+  const unless = async <T extends object>(missing: number, name: string, work: () => Promise<T>) => {
+    const answer = await call(name, async () => {
+      const found = await work();
+      return serverCodeOf(found) === missing ? { error_code: 'Success', missing } : found;
+    });
+    return 'missing' in answer ? undefined : (answer as T);
+  };
+  return {
+    where,
+    version: async () => (await call('GetVersion', () => client.getVersion(), { attempts: 1 })).version,
+    health: async () => {
+      const { isHealthy, reasons } = await call('CheckHealth', () => client.checkHealth());
+      return { healthy: isHealthy, reasons };
+    },
+    description: async (collection) => {
+      const ask = () => client.describeCollection({ collection_name: collection });
+      return (await unless(COLLECTION_NOT_FOUND, 'DescribeCollection', ask))?.schema.description;
+    },
+    createCollection: async ({ collection, description, fields }) => {
+      const request = { collection_name: collection, description, consistency_level: 'Bounded' };
+      await call('CreateCollection', () => client.createCollection({ ...request, fields: [...fields] }));
+    },
+    hasIndex: async (collection, field) => {
+      const ask = () => client.describeIndex({ collection_name: collection, field_name: field });
+      return (await unless(INDEX_NOT_FOUND, 'DescribeIndex', ask)) !== undefined;
+    },
+    createIndex: async ({ collection, field, type, metric, parameters }) => {
+      const request = {
+        collection_name: collection,
+        field_name: field,
+        index_name: field,
+        index_type: type,
+        metric_type: metric,
+        params: { ...parameters },
+      };
+      await call('CreateIndex', () => client.createIndex(request));
+    },
+    isLoaded: async (collection) => {
+      const { state } = await call('GetLoadState', () =>
+        client.getLoadState({ collection_name: collection }),
+      );
+      return state === 'LoadStateLoaded';
+    },
+    load: async (collection) => {
+      await call('LoadCollection', () => client.loadCollectionAsync({ collection_name: collection }));
+    },
+    query: async (query) => (await call('Query', () => client.query(queryRequest(query)))).data,
+    upsert: async (collection, rows) => {
+      const request = { collection_name: collection, data: rows as RowData[] };
+      await call('Upsert', async () => counted('Upsert', await client.upsert(request), rows.length));
+    },
+    remove: async (collection, ids) => {
+      // `deleteEntities` with a filter of ours: the client's `delete({ids})` does not escape.
+      const request = { collection_name: collection, filter: idIn(ids) };
+      await call('Delete', async () => counted('Delete', await client.deleteEntities(request), ids.length));
+    },
+    close: async () => {
+      await client.closeConnection();
+    },
+  };
+}
+
+function queryRequest({ collection, filter, fields, limit, offset, consistency = 'Strong' }: Query) {
+  return {
+    collection_name: collection,
+    filter,
+    output_fields: [...fields],
+    // By its name: the number of Strong is 0, which some calls of the client take for not given.
+    consistency_level: consistency as unknown as ConsistencyLevelEnum,
+    ...(limit !== undefined && { limit }),
+    ...(offset !== undefined && { offset }),
+  };
+}
+
+interface Mutation {
+  readonly status: { readonly error_code: string | number; readonly code?: number };
+  readonly err_index?: readonly unknown[];
+  readonly upsert_cnt?: string;
+  readonly delete_cnt?: string;
+}
+
+/** A write that was done in part says so only in its counts. Doing all of it again is safe. */
+function counted<T extends Mutation>(name: 'Upsert' | 'Delete', answer: T, expected: number): T {
+  if (serverCodeOf(answer) !== 0) return answer;
+  const done = Number(name === 'Upsert' ? answer.upsert_cnt : answer.delete_cnt);
+  if (done === expected && (answer.err_index ?? []).length === 0) return answer;
+  throw new ChangeoverError('internal', `Milvus did ${done} of ${expected} rows of one ${name}`, {
+    retryable: true,
+  });
+}
