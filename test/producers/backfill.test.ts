@@ -195,7 +195,7 @@ describe('a backfill', () => {
     const both = (['agent', 'policy'] as const).map((kind) => ({ kind, source, store: 'legacy.memory' }));
     const stopped = new AbortController();
     await assert.rejects(
-      backfill(log, source, { sources: both, onChunk: () => stopped.abort() }, stopped.signal),
+      backfill(log, source, { sources: both, onPlan: () => stopped.abort() }, stopped.signal),
     );
     assert.equal((await backfill(log, source)).generation, 1);
     assert.equal((await backfill(log, source, { sources: both })).generation, 1);
