@@ -22,11 +22,24 @@ function testFiles(places: readonly string[]): readonly string[] {
   });
 }
 
+/** Of one file; a file that hangs fails, and the others go on. */
+const FILE_TIMEOUT_MS = 10 * 60_000;
+
 function runTests(files: readonly string[], addressesFile: string, concurrency: number): Promise<number> {
-  const child = spawn(process.execPath, ['--test', `--test-concurrency=${concurrency}`, ...files], {
-    stdio: 'inherit',
-    env: { ...process.env, CHANGEOVER_TEST_STACK: addressesFile },
-  });
+  const child = spawn(
+    process.execPath,
+    [
+      '--test',
+      `--test-concurrency=${concurrency}`,
+      `--test-timeout=${FILE_TIMEOUT_MS}`,
+      '--disable-warning=TimeoutNegativeWarning',
+      ...files,
+    ],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, CHANGEOVER_TEST_STACK: addressesFile },
+    },
+  );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill(signal));
   return new Promise((done) => child.once('exit', (code) => done(code ?? 1)));
 }

@@ -160,7 +160,9 @@ export class Journal {
     try {
       await file.datasync();
     } catch (error) {
-      // The kernel may have dropped the pages and forget the error with this answer: the file decides, read anew.
+      // The kernel may have dropped the pages, and forgets the error with this answer: whether the frame is durable
+      // nobody can tell any more. So it goes, and what the file says is read anew.
+      await file.truncate(this.#end).catch(() => {});
       throw this.#break(error);
     }
     this.#end += frame.byteLength;

@@ -12,9 +12,9 @@ import {
   walkScalar,
   walkString,
 } from './json-walk.ts';
-import { notAnObject, type ScanEvent } from './member.ts';
+import { cutOff, notAnObject, type ScanEvent } from './member.ts';
 
-/** `junk` is what is skipped after something that cannot be; `behind` is after the closing brace. */
+/** `junk`: what is skipped after something that cannot be. `behind`: after the closing brace. */
 type State =
   | 'start'
   | 'member'
@@ -82,11 +82,9 @@ export class MemberParser {
       const { offset, line } = this.#behind ?? { offset: end, line: 0 };
       if (offset < end) this.#damage(offset, line, `${end - offset} bytes follow the closing brace`);
     } else if (this.#inMember) {
-      const reason = `the file ends in the middle of agent ${this.#key(window, origin).toString('utf8')}, which begins here: it is cut off, and what came behind it is missing`;
-      this.#damage(this.#keyStart, this.#memberLine, reason);
+      this.#damage(this.#keyStart, this.#memberLine, cutOff(this.#key(window, origin)));
     } else {
-      const reason = 'the file ends without its closing brace: what came behind this place is missing';
-      this.#damage(Math.min(this.#position, end), this.#walk.line, reason);
+      this.#damage(Math.min(this.#position, end), this.#walk.line, cutOff(undefined));
     }
     return this.#events;
   }
@@ -103,11 +101,10 @@ export class MemberParser {
       case 'string':
         this.#position = origin + walkString(window, from, stop, this.#walk);
         if (this.#walk.inString) return;
-        if (this.#state === 'string') this.#finishMember(window, origin);
-        else {
+        if (this.#state === 'key') {
           this.#keyEnd = this.#position;
           this.#state = 'colon';
-        }
+        } else this.#finishMember(window, origin);
         return;
       case 'scalar':
         this.#position = origin + walkScalar(window, from, stop);

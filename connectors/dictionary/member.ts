@@ -39,3 +39,11 @@ export function damageError(path: string, { line, offset, reason }: Damage): Cha
     },
   );
 }
+
+/** Why a file that ends too early is damaged: in the midst of the agent of that key, or between two. */
+export function cutOff(key: Buffer | undefined): string {
+  const LONGEST_SHOWN = 200;
+  return key === undefined
+    ? 'the file ends without its closing brace: what came behind this place is missing'
+    : `the file ends in the middle of agent ${key.toString('utf8', 0, LONGEST_SHOWN)}, which begins here: it is cut off, and what came behind it is missing`;
+}

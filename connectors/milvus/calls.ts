@@ -33,15 +33,19 @@ export function createCalls({ where, timeoutMs, clock }: CallsOptions): Calls {
       const answer = await withDeadline(work(), timeoutMs + GRACE_MS, name);
       const code = serverCodeOf(answer);
       if (code === 0) return answer;
-      throw code === undefined
-        ? new ChangeoverError('unsupported', `${name} was answered with nothing`)
-        : answer;
+      throw code === undefined ? unanswered(name, where) : answer;
     } catch (error) {
       throw toMilvusError(error, where);
     }
   };
   return (name, work, { attempts = ATTEMPTS } = {}) =>
     retry(() => once(name, work), { policy: { attempts, initialDelayMs: 100, maxDelayMs: 2_000 }, clock });
+}
+
+function unanswered(name: string, where: string): ChangeoverError {
+  return new ChangeoverError('unsupported', `Milvus at ${where} answered ${name} with nothing.`, {
+    hint: 'Use Milvus 2.3 or newer.',
+  });
 }
 
 async function withDeadline<T>(work: Promise<T>, ms: number, name: string): Promise<T> {

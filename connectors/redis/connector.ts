@@ -25,7 +25,7 @@ export const redisConnector: Connector<typeof redisOptions> = {
       name: context.name,
       prepare: () => markPlaces(client, layout, context),
       source,
-      sink: openSink({ client, layout, kinds }),
+      sink: openSink({ client, layout, kinds, logger: context.logger }),
       probe: openProbe({ client, layout, context }),
       close: () => closeAll([client, source]),
     };

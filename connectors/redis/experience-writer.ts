@@ -1,3 +1,4 @@
+import type { Logger } from '../../core/logger.ts';
 import { chunked, forEachLimited } from '../../core/sequence.ts';
 import type { Change, Experience } from '../../schemas/change.ts';
 import { APPLIED, type Outcome, rejected, STALE } from '../connector.ts';
@@ -14,6 +15,7 @@ import { MAX_VALUE_BYTES } from './rows.ts';
 interface WriteContext {
   readonly client: RedisClient;
   readonly layout: Layout;
+  readonly logger: Logger;
 }
 
 const CALLS_AT_ONCE = 4;
@@ -132,7 +134,8 @@ async function listExperiences(agentId: string, { client, layout }: WriteContext
 }
 
 async function listEverything(context: WriteContext): Promise<void> {
-  const { client, layout } = context;
+  const { client, layout, logger } = context;
+  logger.info({ where: client.where }, 'noting where every experience stands: once, before the first delete');
   for await (const { id, fault } of idsOf(client, layout.patterns.experiences)) {
     const key = keyFor(layout.patterns.experiences, id);
     const isList = fault === undefined && (await client.call((redis) => redis.type(key))) === 'list';

@@ -1,3 +1,4 @@
+import type { Logger } from '../../core/logger.ts';
 import type { Change } from '../../schemas/change.ts';
 import { changeFault } from '../../schemas/change-fault.ts';
 import type { Kind } from '../../schemas/kinds.ts';
@@ -12,9 +13,10 @@ interface SinkOptions {
   readonly client: RedisClient;
   readonly layout: Layout;
   readonly kinds: readonly RedisKind[];
+  readonly logger: Logger;
 }
 
-export function openSink({ client, layout, kinds }: SinkOptions): Sink {
+export function openSink({ client, layout, kinds, logger }: SinkOptions): Sink {
   const own = (kind: Kind) => kinds.find((candidate) => candidate === kind);
   const applyDistinct: ApplyDistinct = async (kind, changes) => {
     const outcomes = new Map<Change, Outcome>();
@@ -25,7 +27,7 @@ export function openSink({ client, layout, kinds }: SinkOptions): Sink {
       else outcomes.set(change, rejected(fault));
     }
     const ofKind = own(kind);
-    if (ofKind === 'experience') await writeExperiences(sound, outcomes, { client, layout });
+    if (ofKind === 'experience') await writeExperiences(sound, outcomes, { client, layout, logger });
     else if (ofKind !== undefined) await writeEntities(ofKind, sound, outcomes, { client, layout });
     return changes.map((change) => outcomes.get(change) ?? STALE);
   };

@@ -5,6 +5,7 @@ import type { Kind } from '../../schemas/kinds.ts';
 import { rangesBetween, type ScanRange } from '../../schemas/scan-order.ts';
 import type { Held } from '../../schemas/version.ts';
 import type { RejectedItem, ScanChunk, ScanOptions, Source, SourceRow } from '../connector.ts';
+import { abortable } from './abortable.ts';
 import { countEntities } from './count.ts';
 import { type ReadContext, type ReadItem, readEntities } from './entity-reader.ts';
 import { enumerate } from './enumerate.ts';
@@ -78,7 +79,12 @@ async function* scan(
   leaseOf: () => Promise<Lease>,
   context: ReadContext,
 ): AsyncGenerator<ScanChunk<RedisKind>> {
-  const lease = await leaseOf();
+  const leasing = leaseOf();
+  const lease = await abortable(leasing, signal).catch((error: unknown) => {
+    // The enumeration goes on to its end, and goes when nobody wants it.
+    leasing.then((late) => late.release()).catch(() => undefined);
+    throw error;
+  });
   try {
     let chunk = new Chunk(kind);
     for await (const batch of lease.places.read(range)) {

@@ -7,7 +7,8 @@ import type { ControlRecord, ControlTopic } from '../log.ts';
 import { Watchers } from '../watchers.ts';
 import { within } from './deadline.ts';
 import type { Lane } from './lane.ts';
-import type { KafkaSubscription, TopicBatch } from './subscription.ts';
+import type { TopicBatch } from './records.ts';
+import type { KafkaSubscription } from './subscription.ts';
 
 export interface ControlOptions {
   readonly topic: string;

@@ -3,12 +3,8 @@ import { ChangeoverError, isRetryable, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import type { Closable } from '../../core/service.ts';
-
-export interface LaneMessage {
-  readonly key: Buffer;
-  readonly value: Buffer | null;
-  readonly partition: number;
-}
+import { unlessAborted } from './deadline.ts';
+import { type LaneMessage, type LaneProducer, StuckSend } from './lane-producer.ts';
 
 /** Messages of one partition that are sent together or not at all, at most `MAX_BATCH_RECORDS` of them. */
 export interface Parcel {
@@ -20,16 +16,6 @@ export interface Parcel {
   readonly settle: (error?: unknown) => void;
 }
 
-/** A producer with an identity of its own at the brokers, which number what it writes to each partition. */
-export interface LaneProducer extends Closable {
-  /**
-   * Appends the messages to that partition, together and in order, and resolves when all in-sync replicas have them.
-   * A repetition of the last call is written once, however often it is made. Throws our errors; `StuckSend` when it
-   * cannot be known whether the call is over, and then this producer cannot write any more.
-   */
-  send(topic: string, partition: number, messages: readonly LaneMessage[]): Promise<void>;
-}
-
 export interface LaneOptions {
   readonly openProducer: () => Promise<LaneProducer>;
   readonly maxBatchBytes: number;
@@ -38,13 +24,6 @@ export interface LaneOptions {
   readonly logger: Logger;
   /** After so many records the producer is changed for a new one, before its numbers run over. */
   readonly recordsPerProducer?: number;
-}
-
-/** A send that neither succeeded nor failed. */
-export class StuckSend extends ChangeoverError {
-  constructor(message: string) {
-    super('timeout', message);
-  }
 }
 
 /** kafkajs copies its list once per message (producer/groupMessagesPerPartition): 8 % of the work at 500, 4 % at 250. */
@@ -95,7 +74,7 @@ export class Lane implements Closable {
 
   /** Makes the connection now, so that what is wrong shows before the first record. */
   async open(): Promise<void> {
-    this.#producer ??= await this.#options.openProducer();
+    await this.#connected();
   }
 
   enqueue(parcel: Parcel): void {
@@ -185,14 +164,25 @@ export class Lane implements Closable {
       const limit = this.#options.recordsPerProducer ?? RECORDS_PER_PRODUCER;
       const used = this.#recordsOfProducer;
       if (used > 0 && used + messages.length > limit) await this.#dropProducer();
-      this.#producer ??= await this.#options.openProducer();
-      await this.#producer.send(topic, partition, messages);
+      const producer = await this.#connected();
+      await producer.send(topic, partition, messages);
     } catch (error) {
       if (error instanceof StuckSend) await this.#dropProducer();
       throw error;
     } finally {
       this.#sending = false;
     }
+  }
+
+  async #connected(): Promise<LaneProducer> {
+    if (this.#producer !== undefined) return this.#producer;
+    const producer = await this.#options.openProducer();
+    if (this.#abandoned.signal.aborted) {
+      await producer.close();
+      throw this.#abandoned.signal.reason;
+    }
+    this.#producer = producer;
+    return producer;
   }
 
   #giveUp(batch: readonly Parcel[], error: unknown): void {
@@ -214,17 +204,4 @@ function first(batch: readonly Parcel[]): Parcel {
   const [parcel] = batch;
   if (parcel === undefined) throw new ChangeoverError('internal', 'A batch without parcels.');
   return parcel;
-}
-
-async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    work.catch(() => {});
-  }
 }

@@ -85,7 +85,12 @@ class KafkaLog implements Log {
       maxBatchBytes,
     });
     await this.#adopt(publisher);
-    await Promise.all(lanes.map((lane) => lane.open()));
+    try {
+      await Promise.all(lanes.map((lane) => lane.open()));
+    } catch (error) {
+      await publisher.close();
+      throw error;
+    }
     return publisher;
   }
 
@@ -154,12 +159,13 @@ class KafkaLog implements Log {
     const topics = this.#topics(read.names);
     const specs = this.#specs(read.names);
     const maxBufferedBytes = read.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
+    const cluster = await admin.ask('read the brokers', (kafka) => kafka.describeCluster());
     const member = {
       group: read.group,
       topics: [...topics.values()],
       sessionTimeoutMs: options.sessionTimeoutMs,
-      // Half for the buffer, half for what a fetch has brought and what waits for room.
-      maxFetchBytes: Math.ceil(maxBufferedBytes / 2),
+      // Half for the buffer, half for what was fetched from each broker and waits for room.
+      maxFetchBytes: Math.ceil(maxBufferedBytes / 2 / Math.max(1, cluster.brokers.length)),
     };
     return KafkaSubscription.open({
       topics,

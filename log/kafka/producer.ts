@@ -3,7 +3,7 @@ import { ChangeoverError } from '../../core/errors.ts';
 import type { Clients } from './client.ts';
 import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
-import { type LaneMessage, type LaneProducer, StuckSend } from './lane.ts';
+import { type LaneMessage, type LaneProducer, StuckSend } from './lane-producer.ts';
 
 /** kafkajs insists on one retry for an idempotent producer; the rest is the lane's. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 1 } as const;

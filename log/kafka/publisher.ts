@@ -7,7 +7,8 @@ import { encodeChange } from '../encode-change.ts';
 import type { Publisher } from '../log.ts';
 import { partitionOf } from '../partition.ts';
 import { within } from './deadline.ts';
-import { type Lane, type LaneMessage, MAX_BATCH_RECORDS } from './lane.ts';
+import { type Lane, MAX_BATCH_RECORDS } from './lane.ts';
+import type { LaneMessage } from './lane-producer.ts';
 
 export interface PublisherOptions {
   readonly lanes: readonly Lane[];

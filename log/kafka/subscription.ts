@@ -1,21 +1,14 @@
-import type { KafkaMessage } from 'kafkajs';
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import type { Closable } from '../../core/service.ts';
 import type { SchemaName } from '../../schemas/kinds.ts';
-import type { LogRecord, RecordBatch } from '../log.ts';
 import { within } from './deadline.ts';
 import { isGenerationOver, kafkaError } from './errors.ts';
 import type { Fetched, GroupMember, MemberEvents, NextOffset } from './member.ts';
 import { RecordBuffer } from './record-buffer.ts';
-
-/** A record of any topic of ours; those of kinds are what the port calls `LogRecord`. */
-export type TopicRecord<N extends SchemaName> = Omit<LogRecord, 'kind'> & { readonly kind: N };
-export type TopicBatch<N extends SchemaName> = Omit<RecordBatch, 'records'> & {
-  readonly records: readonly TopicRecord<N>[];
-};
+import { lastOfEachRun, memoryOf, placeOf, recordOf, type TopicBatch, type TopicRecord } from './records.ts';
 
 export interface SubscriptionOptions<N extends SchemaName> {
   readonly topics: ReadonlyMap<N, string>;
@@ -28,9 +21,6 @@ export interface SubscriptionOptions<N extends SchemaName> {
   readonly logger: Logger;
 }
 
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
-/** What a record costs in memory beside its key and value. */
-const RECORD_BYTES = 200;
 const REBUILD = { attempts: Number.POSITIVE_INFINITY, initialDelayMs: 200, maxDelayMs: 5_000 } as const;
 /** So that a member that joins and fails at once does not do so in a hot loop. */
 const PAUSE_BEFORE_REBUILD_MS = 300;
@@ -62,9 +52,9 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   private constructor(options: SubscriptionOptions<N>) {
     this.#options = options;
     this.#kinds = new Map(Array.from(options.topics, ([kind, topic]) => [topic, kind]));
-    this.#buffer = new RecordBuffer({
+    this.#buffer = new RecordBuffer<TopicRecord<N>>({
       maxBytes: options.maxBufferedBytes,
-      bytesOf: ({ key, value }) => RECORD_BYTES + key.length + (value?.byteLength ?? 0),
+      bytesOf: memoryOf,
     });
   }
 
@@ -224,52 +214,16 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   /** Where each partition of the batch has to be read next, but for what is committed already. */
   #uncommitted(batch: TopicBatch<N>): readonly NextOffset[] {
     const next = new Map<string, NextOffset>();
-    let run: TopicRecord<N> | undefined;
-    const endRun = (): void => {
-      if (run === undefined) return;
-      const { partition, offset } = run;
-      const topic = this.#options.topics.get(run.kind) ?? '';
+    for (const { kind, partition, offset } of lastOfEachRun(batch.records)) {
+      const topic = this.#options.topics.get(kind) ?? '';
       const place = placeOf({ topic, partition });
       if (offset >= (this.#committed.get(place) ?? 0))
         next.set(place, { topic, partition, offset: offset + 1 });
-    };
-    // A fetch brings many records of one partition in a row; the last of them says it.
-    for (const record of batch.records) {
-      if (record.partition !== run?.partition || record.kind !== run.kind) endRun();
-      run = record;
     }
-    endRun();
     return [...next.values()];
   }
 
   #warn(message: string, error: unknown): void {
     this.#options.logger.warn({ topics: [...this.#kinds.keys()], reason: messageOf(error) }, message);
   }
-}
-
-function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
-  return `${topic}/${partition}`;
-}
-
-function recordOf<N extends SchemaName>(kind: N, partition: number, message: KafkaMessage): TopicRecord<N> {
-  return {
-    kind,
-    partition,
-    offset: Number(message.offset),
-    key: message.key?.toString() ?? '',
-    value: message.value,
-    headers: headersOf(message.headers),
-    timestampMs: Number(message.timestamp),
-  };
-}
-
-function headersOf(headers: KafkaMessage['headers']): Readonly<Record<string, string>> {
-  // A loop and not Object.entries: almost no record has a header, and every record comes through here.
-  let found: Record<string, string> | undefined;
-  for (const name in headers) {
-    const value = headers[name];
-    found ??= {};
-    found[name] = String(Array.isArray(value) ? value[0] : value);
-  }
-  return found ?? NO_HEADERS;
 }

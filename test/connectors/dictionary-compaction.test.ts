@@ -1,68 +1,9 @@
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import type { Store } from '../../connectors/connector.ts';
-import { compactionSteps } from '../../connectors/dictionary/compaction.ts';
-import { dictionaryOptions } from '../../connectors/dictionary/options.ts';
-import { dictionaryPaths } from '../../connectors/dictionary/paths.ts';
-import { openForWriting } from '../../connectors/dictionary/writable.ts';
-import { silentLogger } from '../../core/logger.ts';
-import type { Change } from '../../schemas/change.ts';
-import { keyOf } from '../../schemas/keys.ts';
-import { removal, upsert } from '../support/changes.ts';
-import { agent, dictionaryFile, legacyAgent, openDictionary, scanned, tie } from './dictionary-support.ts';
-
-const V = 1_700_000_000_000_000;
-
-const LEGACY = {
-  z: {
-    ...legacyAgent('z', {
-      friends: ['a', 'b'],
-      relationships: { a: 7 },
-      relation_types: { a: 'LIKES' },
-      mood: 'x',
-    }),
-    extra: [1, { y: null }],
-  },
-  b: legacyAgent('b', { friends: ['z'] }),
-  a: legacyAgent('a', { friends: ['b'] }),
-};
-
-const key = (source: string, type: string, target: string) => keyOf('relationship', { source, type, target });
-
-/** An agent that comes, one that goes and leaves ties behind, ties of agents that were never there, several types. */
-const CHANGES: readonly Change[] = [
-  upsert('agent', agent('new', { n: -0 }), V),
-  upsert('agent', agent('a', { name: 'changed' }), V),
-  removal('agent', 'b', V),
-  removal('agent', 'never', V),
-  upsert('relationship', tie('new', 'z', { type: 'KNOWS', strength: 1.5 }), V),
-  upsert('relationship', tie('new', 'z', { type: 'ALLY', since: 5, properties: { k: 'v' } }), V),
-  upsert('relationship', tie('z', 'a', { type: 'LIKES', strength: 9, since: 1 }), V),
-  upsert('relationship', tie('z', 'a', { type: 'ALLY' }), V),
-  removal('relationship', key('z', 'KNOWS', 'b'), V),
-  upsert('relationship', tie('ghost', 'z', { strength: -0 }), V),
-];
-
-async function stateOf(store: Store) {
-  const agents = await scanned(store, 'agent');
-  const ties = await scanned(store, 'relationship');
-  const tombstones = await store.source.get('agent', ['b', 'never']);
-  const gone = await store.source.get('relationship', [key('z', 'KNOWS', 'b')]);
-  // Where something stands changes when the file is written anew.
-  const rejected = [...agents.rejected, ...ties.rejected].map(({ reason }) => reason);
-  return { agents: agents.rows, ties: ties.rows, rejected, tombstones, gone };
-}
-
-async function stateIn(file: string) {
-  const store = await openDictionary(file, { compactOnClose: false });
-  try {
-    return await stateOf(store);
-  } finally {
-    await store.close();
-  }
-}
+import { upsert } from '../support/changes.ts';
+import { CHANGES, key, LEGACY, stateIn, stateOf, V } from './dictionary-sample.ts';
+import { agent, dictionaryFile, legacyAgent, openDictionary, tie } from './dictionary-support.ts';
 
 describe('compaction', () => {
   it('changes nothing that can be seen through the source', async (t) => {
@@ -221,61 +162,4 @@ describe('compaction', () => {
     await store.close();
     assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')) as object), ['foreign']);
   });
-});
-
-describe('a compaction that is interrupted', () => {
-  const STEPS = ['write', 'announce', 'rename-versions', 'rename-base', 'restart'] as const;
-  for (const [done, last] of [[0, 'nothing'] as const, ...STEPS.map((name, at) => [at + 1, name] as const)]) {
-    it(`after ${last}: shows the same state to a reader, to the next owner, and after the next compaction`, async (t) => {
-      const file = dictionaryFile(t, LEGACY);
-      // An earlier generation, whose versions file holds ties that move into the base in this one.
-      const first = await openDictionary(file);
-      await first.sink.apply(CHANGES);
-      await first.close();
-      const store = await openDictionary(file, { compactOnClose: false });
-      await store.sink.apply([
-        upsert('agent', agent('ghost'), V + 1),
-        upsert('agent', agent('b', { back: true }), V + 1),
-        removal('agent', 'a', V + 1),
-        upsert('relationship', tie('a', 'z', { type: 'LATE' }), V + 1),
-      ]);
-      const expected = await stateOf(store);
-      await store.close();
-
-      const paths = dictionaryPaths(file);
-      const settings = dictionaryOptions.parse({ file });
-      const mark = { role: 'legacy', name: 'legacy.dictionary' } as const;
-      const writable = await openForWriting({ paths, settings, mark, create: false, logger: silentLogger });
-      const { snapshot, header, journal } = writable;
-      const steps = compactionSteps({
-        paths,
-        snapshot,
-        header,
-        maxAgentBytes: settings.maxAgentBytes,
-        logger: silentLogger,
-        appendFrame: (payload) => journal.appendFrame(payload),
-      });
-      assert.deepEqual(
-        steps.map(({ name }) => name),
-        STEPS,
-      );
-      for (const step of steps.slice(0, done)) await step.run();
-      await snapshot.release();
-
-      assert.deepEqual(await stateIn(file), expected);
-      const next = await openDictionary(file, { compactOnClose: true });
-      await next.sink.apply([upsert('agent', agent('z', { touched: true }), V + 2)]);
-      await next.sink.apply([upsert('agent', agent('z', { name: 'z' }), V + 3)]);
-      const now = await stateOf(next);
-      assert.deepEqual(now.ties, expected.ties);
-      await next.close();
-      const after = await stateIn(file);
-      assert.deepEqual(after.ties, expected.ties);
-      assert.deepEqual(after.tombstones, expected.tombstones);
-      const leftovers = readdirSync(dirname(file)).filter(
-        (name) => !/^dictionary\.json(\.journal|\.versions)?$/.test(name),
-      );
-      assert.deepEqual(leftovers, []);
-    });
-  }
 });

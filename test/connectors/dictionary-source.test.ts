@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createReadStream, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { createGunzip, gzipSync } from 'node:zlib';
@@ -137,42 +137,6 @@ describe('the dictionary as a legacy application wrote it', () => {
       const parts = await Promise.all(ranges.map((range) => scanned(store, kind, 10, range)));
       assert.equal(parts.flatMap(({ rejected }) => rejected).length, expected);
     }
-  });
-
-  it('stays as it was while it is being walked, though it be replaced; what is asked next is of the new one', async (t) => {
-    const file = dictionaryFile(
-      t,
-      Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`old ${n}`, legacyAgent(`old ${n}`)])),
-    );
-    const store = await opened(t, file);
-    const keys: string[] = [];
-    for await (const chunk of store.source.scan('agent', WHOLE_RANGE, { limit: 10 })) {
-      if (keys.length === 0) {
-        writeFileSync(`${file}.next`, JSON.stringify({ new: legacyAgent('new') }));
-        renameSync(`${file}.next`, file);
-      }
-      keys.push(...chunk.rows.map(({ key }) => key));
-    }
-    assert.equal(keys.filter((key) => key.startsWith('old')).length, 200);
-    assert.deepEqual(
-      (await entities(store, 'agent')).map(({ id }) => id),
-      ['new'],
-    );
-  });
-
-  it('refuses to mix when somebody writes into the file instead of replacing it', async (t) => {
-    const content = Object.fromEntries(
-      Array.from({ length: 2000 }, (_, n) => [`agent ${n}`, legacyAgent(`agent ${n}`)]),
-    );
-    const file = dictionaryFile(t, content);
-    const store = await opened(t, file);
-    const walk = async () => {
-      let chunks = 0;
-      for await (const _chunk of store.source.scan('agent', WHOLE_RANGE, { limit: 10 }))
-        if (chunks++ === 0) writeFileSync(file, JSON.stringify({ x: legacyAgent('x'), ...content }));
-    };
-    await assert.rejects(walk, { code: 'conflict', retryable: true });
-    assert.equal((await entities(store, 'agent')).length, 2001);
   });
 
   it('stops when it is told to', async (t) => {

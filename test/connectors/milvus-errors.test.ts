@@ -6,26 +6,9 @@ import { openMilvus } from '../../connectors/milvus/client.ts';
 import { toMilvusError } from '../../connectors/milvus/errors.ts';
 import { milvusOptions } from '../../connectors/milvus/options.ts';
 import { systemClock } from '../../core/clock.ts';
-import { ChangeoverError, type ErrorCode } from '../../core/errors.ts';
+import type { ChangeoverError, ErrorCode } from '../../core/errors.ts';
+import { assertError } from './expect-error.ts';
 import { openStore, testOptions } from './milvus-support.ts';
-
-interface Expected {
-  readonly code: ErrorCode;
-  readonly says: RegExp;
-  readonly retryable?: boolean;
-}
-
-async function assertError(work: Promise<unknown>, { code, says, retryable }: Expected): Promise<void> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ChangeoverError, `not one of our errors: ${error}`);
-  assert.equal(error.code, code, error.message);
-  assert.match(error.message, says);
-  assert.match(error.message, /^[^\n]{1,500}$/, 'one line');
-  if (retryable !== undefined) assert.equal(error.retryable, retryable);
-}
 
 const servers: (Http2Server | Server)[] = [];
 after(() => {

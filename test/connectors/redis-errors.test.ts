@@ -3,13 +3,12 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import type { Store } from '../../connectors/connector.ts';
 import { ChangeoverError, exitCodeOf } from '../../core/errors.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
 import { uniqueName } from '../support/names.ts';
 import { testStack } from '../support/stack.ts';
-import { type Answer, bulk, fakeRedis, info, OK } from './redis-fake-server.ts';
+import { type Answer, healthyBut, info, OK, withFake, withOpened } from './redis-fake-server.ts';
 import { openStore, redisOptions, redisPlace } from './redis-support.ts';
 
 const AGENT = upsert('agent', sampleEntity('agent', { name: 'a' }), 1);
@@ -27,34 +26,6 @@ async function openingFails(given: Parameters<typeof redisOptions>[0]): Promise<
     return error;
   }
   return assert.fail('it opened');
-}
-
-async function withFake(
-  answer: Answer,
-  work: (given: { host: string; port: number }) => Promise<void>,
-): Promise<void> {
-  const fake = await fakeRedis(answer);
-  try {
-    await work({ host: fake.host, port: fake.port });
-  } finally {
-    fake.close();
-  }
-}
-
-/** A healthy server but for what `special` answers. */
-function healthyBut(special: Answer): Answer {
-  return (command) => special(command) ?? (command[0] === 'info' ? info({}) : OK);
-}
-
-async function withOpened(answer: Answer, work: (store: Store) => Promise<void>): Promise<void> {
-  await withFake(answer, async (given) => {
-    const store = await openStore(redisOptions({ ...given, attempts: 1, commandTimeoutMs: 300 }));
-    try {
-      await work(store);
-    } finally {
-      await store.close();
-    }
-  });
 }
 
 describe('opening Redis', () => {
@@ -223,109 +194,5 @@ describe('working with Redis', () => {
       await place.redis.acl('DELUSER', user);
       await place.remove();
     }
-  });
-});
-
-describe('the probe of Redis', () => {
-  const without = async (fields: Readonly<Record<string, string>>) => {
-    const failed: string[] = [];
-    const answer = healthyBut(([name]) =>
-      name === 'info' ? info(fields) : name === 'evalsha' ? '$-1\r\n' : undefined,
-    );
-    await withOpened(answer, async (store) => {
-      const results = await store.probe.check();
-      failed.push(...results.filter(({ ok, fix }) => !ok && fix !== undefined).map(({ check }) => check));
-    });
-    return failed;
-  };
-  const healthy = {
-    aof_enabled: '1',
-    maxmemory: '0',
-    maxmemory_policy: 'allkeys-lru',
-    used_memory: '1000000',
-  };
-
-  it('finds a server without an append-only file, with eviction, nearly full, or that cannot write', async () => {
-    assert.deepEqual(await without(healthy), []);
-    assert.deepEqual(await without({ ...healthy, aof_enabled: '0' }), ['durable']);
-    assert.deepEqual(await without({ ...healthy, maxmemory: '9000000' }), ['eviction']);
-    assert.deepEqual(await without({ ...healthy, maxmemory: '1000001', maxmemory_policy: 'noeviction' }), [
-      'memory',
-    ]);
-    assert.deepEqual(await without({ ...healthy, role: 'slave' }), ['primary']);
-    assert.deepEqual(await without({ ...healthy, aof_last_write_status: 'err' }), ['writable']);
-  });
-
-  it('answers with one row when the server is gone', async () => {
-    let gone = false;
-    await withOpened(
-      (command) => (gone ? undefined : command[0] === 'info' ? info({}) : bulk('')),
-      async (store) => {
-        gone = true;
-        const results = await store.probe.check();
-        assert.deepEqual(
-          results.map(({ check, ok }) => [check, ok]),
-          [['reachable', false]],
-        );
-      },
-    );
-  });
-});
-
-describe('the marks of the roles in Redis', () => {
-  it('keep a legacy store and a target from each other’s keys', async () => {
-    const place = redisPlace();
-    const legacy = await place.open('legacy');
-    const target = await place.open('target');
-    try {
-      await Promise.all([legacy.prepare(), legacy.prepare()]);
-      await assert.rejects(target.prepare(), (error: ChangeoverError) => {
-        assert.deepEqual([error.code, error.exitCode], ['conflict', 12]);
-        assert.match(
-          error.message,
-          /belong to legacy\.redis, a legacy store; target\.redis is a target store\.$/,
-        );
-        return true;
-      });
-      const marks = (await target.probe.check()).find(({ check }) => check === 'marks');
-      assert.deepEqual([marks?.ok, marks?.detail.includes('legacy.redis')], [false, true]);
-      await legacy.prepare();
-    } finally {
-      await Promise.all([legacy.close(), target.close()]);
-      await place.remove();
-    }
-  });
-
-  it('meet also where only some keys are the same, or only the bookkeeping', async () => {
-    const place = redisPlace();
-    const legacy = await place.open('legacy');
-    await legacy.prepare();
-    await legacy.close();
-    const { prefix } = place;
-    const own = { agent: `${prefix}2:agent:{id}`, qValues: `${prefix}2:q:{id}`, policy: `${prefix}2:p:{id}` };
-    const apart = { ...own, namedPolicies: `${prefix}2:n:{id}`, experiences: `${prefix}2:e:{id}` };
-    const bookkeepingPrefix = `${prefix}2:changeover:`;
-    const prepares = async (given: object) => {
-      const store = await place.open('target', given);
-      try {
-        return await store.prepare().then(
-          () => 'prepared',
-          (error: ChangeoverError) => error.code,
-        );
-      } finally {
-        await store.close();
-      }
-    };
-    assert.equal(
-      await prepares({ keys: { ...apart, agent: `${prefix}agent:{id}` }, bookkeepingPrefix }),
-      'conflict',
-    );
-    assert.equal(
-      await prepares({ keys: { ...apart, agent: `${prefix}agent:x{id}` }, bookkeepingPrefix }),
-      'conflict',
-    );
-    assert.equal(await prepares({ keys: apart, bookkeepingPrefix: `${prefix}changeover:` }), 'conflict');
-    assert.equal(await prepares({ keys: apart, bookkeepingPrefix }), 'prepared');
-    await place.remove();
   });
 });

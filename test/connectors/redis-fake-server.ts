@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Store } from '../../connectors/connector.ts';
+import { openStore, redisOptions } from './redis-support.ts';
 
 /** What a fake server answers to a command: raw RESP, or undefined for no answer at all. */
 export type Answer = (command: readonly string[]) => string | undefined;
@@ -70,4 +72,32 @@ function parseCommand(
     command.push(text.slice(start, at - 2));
   }
   return { command, length: at };
+}
+
+export async function withFake(
+  answer: Answer,
+  work: (given: { host: string; port: number }) => Promise<void>,
+): Promise<void> {
+  const fake = await fakeRedis(answer);
+  try {
+    await work({ host: fake.host, port: fake.port });
+  } finally {
+    fake.close();
+  }
+}
+
+/** A healthy server but for what `special` answers. */
+export function healthyBut(special: Answer): Answer {
+  return (command) => special(command) ?? (command[0] === 'info' ? info({}) : OK);
+}
+
+export async function withOpened(answer: Answer, work: (store: Store) => Promise<void>): Promise<void> {
+  await withFake(answer, async (given) => {
+    const store = await openStore(redisOptions({ ...given, attempts: 1, commandTimeoutMs: 300 }));
+    try {
+      await work(store);
+    } finally {
+      await store.close();
+    }
+  });
 }

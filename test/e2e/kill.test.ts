@@ -16,10 +16,10 @@ describe('a move that is killed', () => {
 
   it('goes on where it was, however often backfill and consumers get kill -9', async () => {
     for (let round = 0; round < 3; round++) {
-      const backfill = migration.start('backfill', '--batch-size', '50', '--rate', '2000');
       const run = migration.start('run');
-      await backfill.said('ackfill 1');
       await run.said('follows');
+      const backfill = migration.start('backfill', '--batch-size', '50', '--rate', '500');
+      await backfill.said('ackfill 1');
       await sleep(700 + round * 400);
       backfill.child.kill('SIGKILL');
       run.child.kill('SIGKILL');

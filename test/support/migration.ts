@@ -47,7 +47,8 @@ export async function openMigration(): Promise<Migration> {
   const dictionaryFile = join(folder, 'society.json');
   const config = {
     prefix: name,
-    kafka: { brokers: stack.kafka.brokers, partitions: 4 },
+    // A consumer that was killed is missed for as long as a session lasts; the shortest that a broker takes is 6 s.
+    kafka: { brokers: stack.kafka.brokers, partitions: 4, sessionTimeoutMs: 6_000 },
     legacy: {
       dictionary: { file: dictionaryFile },
       neo4j: { ...stack.neo4j, labels: { agent: labels.legacyAgent, memory: labels.memory } },

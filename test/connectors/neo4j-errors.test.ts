@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { Neo4jError } from 'neo4j-driver';
+import { neo4jError } from '../../connectors/neo4j/errors.ts';
+import { neo4jOptions } from '../../connectors/neo4j/options.ts';
+import { isSupported } from '../../connectors/neo4j/server-version.ts';
+import { ChangeoverError, type ErrorCode } from '../../core/errors.ts';
+import { upsert } from '../support/changes.ts';
+import { sampleEntity } from '../support/entities.ts';
+import { testGraph } from './neo4j-graph.ts';
+
+const graph = testGraph();
+after(() => graph.remove());
+
+async function failureOf(work: Promise<unknown>): Promise<ChangeoverError> {
+  const error: unknown = await work.then(
+    () => assert.fail('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ChangeoverError, String(error));
+  assert.ok(!error.message.includes('\n'), 'one line');
+  assert.ok(error.hint !== undefined && error.hint !== '', `${error.message}: no hint`);
+  return error;
+}
+
+const openWith = (changes: object) => failureOf(graph.open('target', ['agent'], changes));
+
+/** A server that hands its connections to `serve`; answers its address and how to end it. */
+async function listen(serve: (socket: Socket) => void) {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    serve(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `bolt://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+describe('opening a Neo4j store says in one line what is wrong', () => {
+  it('when nothing listens', async () => {
+    const error = await openWith({ url: 'bolt://127.0.0.1:1' });
+    assert.equal(error.code, 'unreachable');
+    assert.ok(error.retryable);
+    assert.match(error.message, /bolt:\/\/127\.0\.0\.1:1.*does not answer \(connect ECONNREFUSED/);
+  });
+
+  it('when the host has no address', async () => {
+    assert.equal((await openWith({ url: 'bolt://no.such.host.invalid:7687' })).code, 'unreachable');
+  });
+
+  it('when the server takes the connection and says nothing', async () => {
+    const mute = await listen(() => {});
+    const error = await openWith({ url: mute.url, queryTimeoutMs: 100, connectTimeoutMs: 300 });
+    mute.close();
+    assert.ok(['timeout', 'unreachable'].includes(error.code), error.code);
+    assert.ok(error.retryable);
+  });
+
+  it('when it is no Neo4j', async () => {
+    const web = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    const error = await openWith({ url: web.url });
+    web.close();
+    assert.equal(error.code, 'mismatch');
+    assert.match(error.hint ?? '', /Bolt port/);
+  });
+
+  it('when the password is wrong', async () => {
+    const error = await openWith({ password: 'wrong' });
+    assert.equal(error.code, 'unauthenticated');
+    assert.equal(error.retryable, false);
+  });
+
+  it('when there is no such database', async () => {
+    assert.equal((await openWith({ database: 'nosuch' })).code, 'mismatch');
+  });
+
+  it('when the server has no TLS', async () => {
+    const url = graph.options().url.replace('bolt:', 'bolt+s:');
+    const error = await openWith({ url });
+    assert.equal(error.code, 'unreachable');
+    assert.match(error.hint ?? '', /TLS/);
+  });
+
+  it('when the file with the password cannot be read', async () => {
+    const error = await openWith({ passwordFile: '/no/such/file' });
+    assert.equal(error.code, 'config');
+    assert.match(error.message, /passwordFile.*ENOENT/);
+  });
+
+  it('and takes the password from a file, without its line break', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'changeover-'));
+    const passwordFile = join(folder, 'password');
+    await writeFile(passwordFile, `${graph.options().password}\n`);
+    const store = await graph.open('target', ['agent'], { password: 'wrong', passwordFile });
+    await rm(folder, { recursive: true });
+    assert.ok((await store.probe.check()).length > 0);
+  });
+});
+
+describe('a Neo4j server that stops answering', () => {
+  it('is given up after a time, and used again when it is back', async () => {
+    const server = new URL(graph.options().url);
+    let frozen = false;
+    const proxy = await listen((socket) => {
+      const upstream = connect(Number(server.port), server.hostname);
+      upstream.on('error', () => {});
+      socket.on('data', (bytes) => frozen || upstream.write(bytes));
+      upstream.on('data', (bytes) => frozen || socket.write(bytes));
+      socket.on('close', () => upstream.destroy());
+    });
+    const store = await graph.open('target', ['agent'], {
+      url: proxy.url,
+      queryTimeoutMs: 2_000,
+      retryTimeMs: 100,
+      connectTimeoutMs: 1_000,
+    });
+    await store.prepare();
+    const change = upsert('agent', sampleEntity('agent', { name: 'thawed' }), 7);
+    await store.sink.apply([upsert('agent', sampleEntity('agent', { name: 'warm' }), 7)]);
+    frozen = true;
+    const error = await failureOf(store.sink.apply([change]));
+    assert.equal(error.code, 'timeout');
+    assert.ok(error.retryable);
+    frozen = false;
+    const [outcome] = await store.sink.apply([change]);
+    assert.ok(outcome?.status === 'applied' || outcome?.status === 'stale');
+    assert.equal((await store.source.get('agent', ['thawed']))[0]?.version, 7);
+    proxy.close();
+  });
+});
+
+describe('what a failure of the Neo4j server means', () => {
+  const SERVER_ERRORS: readonly (readonly [string, string, ErrorCode, boolean])[] = [
+    ['Neo.ClientError.Security.Unauthorized', 'no', 'unauthenticated', false],
+    ['Neo.ClientError.Security.AuthenticationRateLimit', 'no', 'unauthenticated', false],
+    ['Neo.ClientError.Security.CredentialsExpired', 'no', 'unauthenticated', false],
+    ['Neo.ClientError.Security.AuthorizationExpired', 'no', 'unauthenticated', true],
+    ['Neo.ClientError.Security.Forbidden', 'no', 'forbidden', false],
+    ['Neo.ClientError.General.ForbiddenOnReadOnlyDatabase', 'no', 'forbidden', false],
+    ['Neo.ClientError.Database.DatabaseNotFound', 'no', 'mismatch', false],
+    ['Neo.ClientError.Transaction.TransactionTimedOut', 'no', 'timeout', true],
+    ['Neo.TransientError.Transaction.DeadlockDetected', 'no', 'conflict', true],
+    ['Neo.ClientError.Statement.EntityNotFound', 'no', 'conflict', true],
+    ['Neo.TransientError.General.DatabaseUnavailable', 'no', 'unreachable', true],
+    ['Neo.TransientError.General.MemoryPoolOutOfMemoryError', 'no', 'unreachable', true],
+    ['Neo.ClientError.Schema.IndexAlreadyExists', 'no', 'conflict', false],
+    ['Neo.ClientError.Schema.ConstraintValidationFailed', 'no', 'change-rejected', false],
+    ['Neo.DatabaseError.Statement.ExecutionFailed', 'too large to index', 'change-rejected', false],
+    ['Neo.DatabaseError.Transaction.TransactionCommitFailed', 'No space left on device', 'no-space', false],
+    ['Neo.ClientError.Statement.SyntaxError', 'a defect of ours', 'internal', false],
+  ];
+
+  for (const [code, message, expected, retryable] of SERVER_ERRORS) {
+    it(`${code}: ${expected}`, () => {
+      const error = neo4jError(new Neo4jError(message, code, '50N42', ''), 'Neo4j at x');
+      assert.ok(error instanceof ChangeoverError);
+      assert.deepEqual([error.code, error.retryable], [expected, retryable]);
+      assert.match(error.message, /^Neo4j at x: /);
+    });
+  }
+
+  it('leaves what is no failure of the server as it is', () => {
+    const defect = new TypeError('x is not a function');
+    assert.equal(neo4jError(defect, 'Neo4j at x'), defect);
+  });
+
+  it('accepts the versions that it was made for, and later ones', () => {
+    for (const version of ['5.26.0', '5.26.30', '5.27.1', '2025.01.0', '2026.3'])
+      assert.ok(isSupported(version));
+    for (const version of ['3.5.35', '4.4.41', '5.25.1', '', 'dev'])
+      assert.ok(!isSupported(version), version);
+  });
+});
+
+describe('the configuration of a Neo4j store', () => {
+  for (const [what, section] of Object.entries({
+    'an address of another sort': { url: 'http://127.0.0.1:7474' },
+    'a label that would break out of a query': { labels: { agent: 'A`) DETACH DELETE n //' } },
+    'one label for agents and embeddings': { labels: { agent: 'Thing', memory: 'Thing' } },
+    'a label of ours': { labels: { agent: 'ChangeoverMark' } },
+    'an option that does not exist': { passwort: 'x' },
+  })) {
+    it(`refuses ${what}`, () => {
+      assert.equal(neo4jOptions.safeParse(section).success, false);
+    });
+  }
+
+  it('needs nothing but the password, and describes every option', () => {
+    const { labels, space, url } = neo4jOptions.parse({ password: 'x' });
+    assert.deepEqual(labels, { agent: 'Agent', memory: 'Memory' });
+    assert.deepEqual(space, { revision: '1', metric: 'cosine', normalised: true });
+    assert.equal(url, 'bolt://127.0.0.1:7687');
+    for (const [name, option] of Object.entries(neo4jOptions.shape)) assert.ok(option.description, name);
+  });
+});
