@@ -5,6 +5,8 @@ import type { Kind } from '../schemas/kinds.ts';
 /**
  * The log: what everything else in Changeover needs of Kafka, and no more. No type of a Kafka client leaves this
  * folder. There are two implementations, Kafka and in memory; test/contract/log.ts holds both to these promises.
+ *
+ * `close` closes everything that was opened through the log. After it every call is refused with `aborted`.
  */
 export interface Log extends Closable {
   /**
@@ -12,7 +14,10 @@ export interface Log extends Closable {
    * partition count than configured, because then equal keys are no longer in one partition. Repeating it is harmless.
    */
   prepare(): Promise<void>;
-  /** Throws `mismatch` when the topics are not there; call `prepare` first. */
+  /**
+   * Throws `mismatch` when the topics are not there; call `prepare` first. The same holds for all below. One publisher
+   * serves a whole process: several cost connections, and two of them promise nothing about the order between them.
+   */
   publisher(): Promise<Publisher>;
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Where each partition of these kinds begins and ends, and how far a consumer group has committed. */
@@ -23,9 +28,13 @@ export interface Log extends Closable {
 /**
  * Writes changes. `publish` resolves when every one of them is on all in-sync replicas, and rejects when one could not
  * be written; then any of them may have been, and publishing all again is safe. Two calls for one key arrive in the
- * order of the calls, also when the first has not resolved yet. A change that is larger than the broker takes is
- * refused with `change-rejected` before anything of the call is sent. Calls wait when too much is under way.
- * `close` waits for what is under way.
+ * order of the calls, also when the first has not resolved yet. Failures that may pass are tried again for a configured
+ * time before a call is rejected. A rejected call takes calls that waited behind it with it, so that they do not overtake
+ * it; what is published again may still come behind newer changes, and the version guard in the stores is there for that.
+ *
+ * A change that is larger than the broker takes, or that is no change of its kind, is refused with `change-rejected`
+ * before anything of the call is sent; that call alone is rejected. Calls wait when too much is under way. `close`
+ * waits for what is under way, for a bounded time; then it rejects the rest with `aborted`.
  */
 export interface Publisher extends Closable {
   publish(changes: readonly Change[]): Promise<void>;
@@ -45,7 +54,9 @@ export interface LogRecord {
 }
 
 export interface SubscribeOptions {
+  /** Its name is local to this log's prefix. */
   readonly group: string;
+  /** The same for all members of a group. */
   readonly kinds: readonly Kind[];
   /** Upper bound on the records of one batch. */
   readonly maxBatchRecords?: number;
@@ -68,11 +79,13 @@ export interface RecordBatch {
  *
  * `batches` delivers every record at least once, never two batches out of order; it may be iterated once. What has been
  * delivered is held in bounded memory: when the reader is slow, fetching waits, and the membership is kept alive
- * meanwhile. It ends when the signal is aborted, and throws when the log cannot be read any more.
+ * meanwhile. It ends when the signal is aborted or the subscription is closed. Failures that may pass are waited out,
+ * however long they take; it throws when the log cannot be read any more.
  *
  * Nothing is committed but by `commit`, which says that everything in that batch and before it has been dealt with. A
  * commit for an older generation than the current one is dropped: those records will be delivered again, here or
- * elsewhere. `isCurrent` says whether a batch may still be applied by this member.
+ * elsewhere. `isCurrent` says whether a batch may still be applied by this member; after `close` none may. A batch that
+ * was delivered and is not current any more can be put aside: whatever of it is not committed is delivered again.
  */
 export interface Subscription extends Closable {
   batches(signal: AbortSignal): AsyncIterable<RecordBatch>;

@@ -19,9 +19,22 @@ const RULES: readonly Rule[] = [
     { code: 'no-space', says: 'its disk is full', hint: "Make room on the server's disk, then start again." },
   ],
   [
-    /^(ServiceUnavailable|SessionExpired)$/,
-    /Server responded HTTP/i,
-    { code: 'mismatch', hint: 'Name the Bolt port (7687 by default), not the HTTP port.', retryable: false },
+    /./,
+    /^Server responded HTTP/,
+    {
+      code: 'mismatch',
+      says: 'it answers as a web server does',
+      hint: 'Name the Bolt port (7687 by default), not the HTTP port.',
+    },
+  ],
+  [
+    /./,
+    /^Connection acquisition timed out/,
+    {
+      code: 'timeout',
+      says: 'no connection in time',
+      hint: 'Check the address and the server; raise connectTimeoutMs, or poolSize if all connections are in use.',
+    },
   ],
   [
     /^(ServiceUnavailable|SessionExpired)$/,

@@ -27,7 +27,8 @@ export const redisConnector: Connector<typeof redisOptions> = {
       source,
       sink: openSink({ client, layout, kinds, logger: context.logger }),
       probe: openProbe({ client, layout, context }),
-      close: () => closeAll([client, source]),
+      // The client first: an enumeration under way then ends soon.
+      close: () => closeAll([source, client]),
     };
   },
 };

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import type { Closable } from '../../core/service.ts';
 import { toTemporaryFileError } from './errors.ts';
@@ -34,8 +32,6 @@ interface Slot {
 export class Enumerations implements Closable {
   readonly #options: EnumerationsOptions;
   readonly #newest = new Map<RedisKind, Slot>();
-  #folder: Promise<string> | undefined;
-  #count = 0;
 
   constructor(options: EnumerationsOptions) {
     this.#options = options;
@@ -65,9 +61,7 @@ export class Enumerations implements Closable {
 
   async #write(kind: RedisKind): Promise<PlaceFile> {
     try {
-      this.#folder ??= mkdtemp(join(tmpdir(), 'changeover-redis-'));
-      const path = join(await this.#folder, `${this.#count++}.places`);
-      return await PlaceFile.write(path, this.#options.enumerate(kind));
+      return await PlaceFile.write(this.#options.enumerate(kind));
     } catch (error) {
       throw toTemporaryFileError(error, tmpdir());
     }
@@ -88,18 +82,18 @@ export class Enumerations implements Closable {
     slot.holders--;
     if (slot.holders > 0) return;
     const places = await slot.places.catch(() => undefined);
-    await places?.remove();
+    await places?.close();
   }
 
   #letGoSoon(slot: Slot): void {
-    // What cannot be removed now goes with the folder.
+    // What cannot be closed now is closed with the process.
     this.#letGo(slot).catch(() => undefined);
   }
 
+  /** What is still on lease is closed when it is released. */
   async close(): Promise<void> {
-    const folder = this.#folder;
+    const newest = [...this.#newest.values()];
     this.#newest.clear();
-    this.#folder = undefined;
-    if (folder !== undefined) await rm(await folder, { recursive: true, force: true });
+    await Promise.all(newest.map((slot) => this.#letGo(slot)));
   }
 }

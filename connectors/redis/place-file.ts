@@ -1,6 +1,10 @@
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { chunkedAsync } from '../../core/sequence.ts';
+import type { Closable } from '../../core/service.ts';
 import type { ScanKey } from '../../schemas/keys.ts';
 import { compareScanKeys, type ScanRange } from '../../schemas/scan-order.ts';
 import { type Found, fromLine, placeIn } from './place-lines.ts';
@@ -8,6 +12,7 @@ import { type Found, fromLine, placeIn } from './place-lines.ts';
 /** Entries of the index in memory at most; with more lines, each entry stands for a longer stretch of the file. */
 const MAX_ENTRIES = 8_192;
 const LINES_PER_WRITE = 1_000;
+const BYTES_PER_READ = 64 * 1024;
 
 interface Entry {
   /** The first line of the stretch. */
@@ -15,25 +20,28 @@ interface Entry {
   readonly offset: number;
 }
 
-/** An enumeration on disk: sorted lines (place-lines.ts), with an index in memory to begin anywhere. */
-export class PlaceFile {
-  readonly #path: string;
+/**
+ * An enumeration on disk: sorted lines (place-lines.ts), with an index in memory to begin anywhere. The file has no name
+ * any more once it is open, so that nothing stays behind, however this process ends.
+ */
+export class PlaceFile implements Closable {
+  readonly #file: FileHandle;
   readonly #entries: readonly Entry[];
 
-  private constructor(path: string, entries: readonly Entry[]) {
-    this.#path = path;
+  private constructor(file: FileHandle, entries: readonly Entry[]) {
+    this.#file = file;
     this.#entries = entries;
   }
 
-  static async write(path: string, lines: AsyncIterable<string>): Promise<PlaceFile> {
-    const file = await open(path, 'wx', 0o600);
+  static async write(lines: AsyncIterable<string>): Promise<PlaceFile> {
+    const path = join(tmpdir(), `changeover-redis-${randomUUID()}`);
+    const file = await open(path, 'wx+', 0o600);
     try {
-      return new PlaceFile(path, await writeLines(file, lines));
+      await unlink(path);
+      return new PlaceFile(file, await writeLines(file, lines));
     } catch (error) {
-      await rm(path, { force: true });
-      throw error;
-    } finally {
       await file.close();
+      throw error;
     }
   }
 
@@ -53,7 +61,7 @@ export class PlaceFile {
   /** What lies in the range, some lines at a time. */
   async *read({ after, until }: ScanRange): AsyncGenerator<readonly Found[]> {
     const start = after === null ? 0 : this.#offsetBefore(after);
-    for await (const lines of readLines(this.#path, start)) {
+    for await (const lines of readLines(this.#file, start)) {
       const found: Found[] = [];
       for (const line of lines) {
         const item = fromLine(line);
@@ -80,8 +88,8 @@ export class PlaceFile {
     return this.#entries[low - 1]?.offset ?? 0;
   }
 
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
+  async close(): Promise<void> {
+    await this.#file.close();
   }
 }
 
@@ -103,10 +111,16 @@ async function writeLines(file: FileHandle, lines: AsyncIterable<string>): Promi
   return entries;
 }
 
-async function* readLines(path: string, start: number): AsyncGenerator<readonly string[]> {
+async function* readLines(file: FileHandle, start: number): AsyncGenerator<readonly string[]> {
+  const buffer = Buffer.allocUnsafe(BYTES_PER_READ);
+  // A character may begin in one read and end in the next.
+  const decoder = new StringDecoder('utf8');
   let rest = '';
-  for await (const text of createReadStream(path, { start, encoding: 'utf8' })) {
-    const lines = (rest + text).split('\n');
+  for (let position = start; ; ) {
+    const { bytesRead } = await file.read(buffer, 0, BYTES_PER_READ, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    const lines = (rest + decoder.write(buffer.subarray(0, bytesRead))).split('\n');
     rest = lines.pop() ?? '';
     if (lines.length > 0) yield lines;
   }

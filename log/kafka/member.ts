@@ -6,7 +6,7 @@ import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
 
 export interface MemberOptions {
-  readonly group: string;
+  readonly groupId: string;
   readonly topics: readonly string[];
   readonly sessionTimeoutMs: number;
   /** Bytes of one answer of a broker, about. */
@@ -154,9 +154,9 @@ export class GroupMember implements Closable {
   }
 }
 
-function consumerConfig({ group, sessionTimeoutMs, maxFetchBytes }: MemberOptions): ConsumerConfig {
+function consumerConfig({ groupId, sessionTimeoutMs, maxFetchBytes }: MemberOptions): ConsumerConfig {
   return {
-    groupId: group,
+    groupId,
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: heartbeatMsOf(sessionTimeoutMs),
     maxBytes: maxFetchBytes,

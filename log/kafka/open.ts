@@ -104,7 +104,8 @@ class KafkaLog implements Log {
   async positions(kinds: readonly Kind[], group?: string): Promise<readonly PartitionPosition[]> {
     this.#refuseClosed();
     await requireTopics(this.#parts.admin, this.#specs(kinds));
-    return readPositions(this.#parts.admin, { topics: this.#topics(kinds), group });
+    const groupId = group === undefined ? undefined : this.#groupId(group);
+    return readPositions(this.#parts.admin, { topics: this.#topics(kinds), groupId });
   }
 
   close(): Promise<void> {
@@ -136,6 +137,11 @@ class KafkaLog implements Log {
     return new Map(names.map((name) => [name, topicOf(this.#parts.context.prefix, name)]));
   }
 
+  /** Members of one group share their topics, so logs of two prefixes must not meet in one. */
+  #groupId(group: string): string {
+    return `${this.#parts.context.prefix}.${group}`;
+  }
+
   #specs(names: readonly SchemaName[]): readonly TopicSpec[] {
     const { context, options } = this.#parts;
     return names.map((name) => specOf(name, context.prefix, options));
@@ -161,7 +167,7 @@ class KafkaLog implements Log {
     const maxBufferedBytes = read.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
     const cluster = await admin.ask('read the brokers', (kafka) => kafka.describeCluster());
     const member = {
-      group: read.group,
+      groupId: this.#groupId(read.group),
       topics: [...topics.values()],
       sessionTimeoutMs: options.sessionTimeoutMs,
       // Half for the buffer, half for what was fetched from each broker and waits for room.
@@ -193,7 +199,7 @@ class KafkaLog implements Log {
       maxRecordBytes: options.maxChangeBytes,
       lane: this.#lane(MAX_BATCH_BYTES),
       requireTopic: () => requireTopics(admin, this.#specs(['control'])),
-      subscribe: () => this.#read({ group: `${topic}.${randomUUID()}`, names: ['control'] }),
+      subscribe: () => this.#read({ group: `control.${randomUUID()}`, names: ['control'] }),
       readEnds: async () => {
         const [offsets] = await admin.ask(`read the offsets of ${topic}`, (kafka) =>
           kafka.fetchTopicOffsets(topic),

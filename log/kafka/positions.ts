@@ -4,7 +4,7 @@ import type { KafkaAdmin } from './admin.ts';
 
 export interface PositionsQuery {
   readonly topics: ReadonlyMap<Kind, string>;
-  readonly group: string | undefined;
+  readonly groupId: string | undefined;
 }
 
 /** What Kafka answers for a partition that the group has never committed. */
@@ -12,10 +12,10 @@ const NEVER = -1;
 
 export async function readPositions(
   admin: KafkaAdmin,
-  { topics, group }: PositionsQuery,
+  { topics, groupId }: PositionsQuery,
 ): Promise<readonly PartitionPosition[]> {
   // The group first: the end can only move away from what was committed before it was read.
-  const committed = await readCommitted(admin, [...topics.values()], group);
+  const committed = await readCommitted(admin, [...topics.values()], groupId);
   const perTopic = await Promise.all(
     Array.from(topics, async ([kind, topic]) => {
       const offsets = await admin.ask(`read the offsets of ${topic}`, (kafka) =>

@@ -59,7 +59,8 @@ export class KafkaPublisher implements Publisher {
     if (changes.length === 0) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const start = (): void => this.#start(changes, resolve, reject);
-    if (this.#waiting.length === 0 && this.#hasRoom()) start();
+    // Nobody waits while there is room: whoever makes room lets them in at once.
+    if (this.#hasRoom()) start();
     else this.#waiting.push({ start, reject });
     return promise;
   }

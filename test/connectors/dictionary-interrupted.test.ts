@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { compactionSteps } from '../../connectors/dictionary/compaction.ts';
@@ -11,8 +13,32 @@ import { removal, upsert } from '../support/changes.ts';
 import { CHANGES, LEGACY, stateIn, stateOf, V } from './dictionary-sample.ts';
 import { agent, dictionaryFile, openDictionary, tie } from './dictionary-support.ts';
 
+const STEPS = ['write', 'announce', 'rename-versions', 'rename-base', 'restart'] as const;
+
+/** Begins to fold the journal, and dies after so many steps. */
+async function interruptedAfter(file: string, done: number): Promise<void> {
+  const paths = dictionaryPaths(file);
+  const settings = dictionaryOptions.parse({ file });
+  const mark = { role: 'legacy', name: 'legacy.dictionary' } as const;
+  const writable = await openForWriting({ paths, settings, mark, create: false, logger: silentLogger });
+  const { snapshot, header, journal } = writable;
+  const steps = compactionSteps({
+    paths,
+    snapshot,
+    header,
+    maxAgentBytes: settings.maxAgentBytes,
+    logger: silentLogger,
+    appendFrame: (payload) => journal.appendFrame(payload),
+  });
+  assert.deepEqual(
+    steps.map(({ name }) => name),
+    STEPS,
+  );
+  for (const step of steps.slice(0, done)) await step.run();
+  await snapshot.release();
+}
+
 describe('a compaction that is interrupted', () => {
-  const STEPS = ['write', 'announce', 'rename-versions', 'rename-base', 'restart'] as const;
   for (const [done, last] of [[0, 'nothing'] as const, ...STEPS.map((name, at) => [at + 1, name] as const)]) {
     it(`after ${last}: shows the same state to a reader, to the next owner, and after the next compaction`, async (t) => {
       const file = dictionaryFile(t, LEGACY);
@@ -30,25 +56,7 @@ describe('a compaction that is interrupted', () => {
       const expected = await stateOf(store);
       await store.close();
 
-      const paths = dictionaryPaths(file);
-      const settings = dictionaryOptions.parse({ file });
-      const mark = { role: 'legacy', name: 'legacy.dictionary' } as const;
-      const writable = await openForWriting({ paths, settings, mark, create: false, logger: silentLogger });
-      const { snapshot, header, journal } = writable;
-      const steps = compactionSteps({
-        paths,
-        snapshot,
-        header,
-        maxAgentBytes: settings.maxAgentBytes,
-        logger: silentLogger,
-        appendFrame: (payload) => journal.appendFrame(payload),
-      });
-      assert.deepEqual(
-        steps.map(({ name }) => name),
-        STEPS,
-      );
-      for (const step of steps.slice(0, done)) await step.run();
-      await snapshot.release();
+      await interruptedAfter(file, done);
 
       assert.deepEqual(await stateIn(file), expected);
       const next = await openDictionary(file, { compactOnClose: true });
@@ -66,4 +74,38 @@ describe('a compaction that is interrupted', () => {
       assert.deepEqual(leftovers, []);
     });
   }
+
+  it('is finished and followed by others while a reader opens it: the reader meets no mixture', async (t) => {
+    const file = dictionaryFile(t, LEGACY);
+    const first = await openDictionary(file, { compactOnClose: false });
+    await first.sink.apply(CHANGES);
+    await first.close();
+    await interruptedAfter(file, 2);
+    const original = fs.open;
+    let others: Promise<void> | undefined;
+    t.mock.method(fs, 'open', async (...args: Parameters<typeof fs.open>) => {
+      const opened = await original(...args);
+      // The reader has the versions of the announced generation in hand, and not yet its base.
+      if (String(args[0]).endsWith('.versions.compacted-1')) others ??= twoMoreGenerations(file);
+      await others;
+      return opened;
+    });
+    syncBuiltinESMExports();
+    t.after(() => syncBuiltinESMExports());
+    const seen = await stateIn(file);
+    assert.ok(others !== undefined, 'the race took place');
+    assert.deepEqual(seen, await stateIn(file));
+    assert.equal(seen.agents.find(({ key }) => key === 'z')?.version, V + 3);
+  });
 });
+
+async function twoMoreGenerations(file: string): Promise<void> {
+  const owner = await openDictionary(file, { compactAfterEntries: 1 });
+  for (const n of [1, 2, 3]) {
+    await owner.sink.apply([
+      upsert('agent', agent('z', { n }), V + n),
+      upsert('relationship', tie('z', 'new', { strength: n }), V + n),
+    ]);
+  }
+  await owner.close();
+}

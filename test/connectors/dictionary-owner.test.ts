@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { readHolder, takeLock } from '../../connectors/dictionary/lock.ts';
+import { type Lock, readHolder, takeLock } from '../../connectors/dictionary/lock.ts';
 import { stateOf, thisProcess } from '../../connectors/dictionary/process-identity.ts';
 import type { EntityOf } from '../../schemas/change.ts';
 import { upsert } from '../support/changes.ts';
@@ -36,6 +38,26 @@ describe('the lock', () => {
       await taken[0]?.value.release();
       assert.deepEqual(readdirSync(join(path, '..')), []);
     }
+  });
+
+  it('is not taken from one who took it after we had looked', async (t) => {
+    const path = join(temporaryFolder(t), 'lock');
+    writeFileSync(path, dead('gone'));
+    const original = fs.link;
+    let others: Promise<Lock> | undefined;
+    t.mock.method(fs, 'link', async (from: string, to: string) => {
+      // We found the holder dead, and are slow: before we act on it, somebody else has done all that we are about to do.
+      if (to.endsWith('.after-gone') && others === undefined) {
+        others = takeLock(path);
+        await others;
+      }
+      return original(from, to);
+    });
+    syncBuiltinESMExports();
+    t.after(() => syncBuiltinESMExports());
+    await assert.rejects(takeLock(path), { code: 'conflict' });
+    await (await others)?.release();
+    assert.deepEqual(readdirSync(join(path, '..')), []);
   });
 
   it('of a process on another machine is left alone, with a word on what to do', async (t) => {

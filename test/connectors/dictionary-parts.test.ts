@@ -5,10 +5,12 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { exactJson, oversizeNumber, parseJsonExactly } from '../../connectors/dictionary/exact-json.ts';
 import { IdSet } from '../../connectors/dictionary/id-set.ts';
+import { Overlay } from '../../connectors/dictionary/overlay.ts';
 import { carriedBy, sortLine, sortPrefix } from '../../connectors/dictionary/sort-prefix.ts';
 import { SortedLines } from '../../connectors/dictionary/sorted-lines.ts';
 import { compareCodePoints } from '../../core/text.ts';
-import { temporaryFolder } from './dictionary-support.ts';
+import { upsert } from '../support/changes.ts';
+import { agent, temporaryFolder, tie } from './dictionary-support.ts';
 
 describe('a sort key', () => {
   it('sorts as its parts do, stands in one line, and carries its content unharmed', () => {
@@ -129,5 +131,21 @@ describe('sorted lines', () => {
         lines.filter((line) => (JSON.parse(line) as [string])[0] >= `${keys[from]}`).length,
       );
     }
+  });
+});
+
+describe('what the journal changed', () => {
+  it('is the newest of each key, in whatever order it is read', () => {
+    const overlay = new Overlay();
+    for (const version of [2, 3, 1]) {
+      overlay.put(upsert('agent', agent('a', { version }), version));
+      overlay.put(upsert('relationship', tie('a', 'b', { strength: version }), version));
+    }
+    assert.equal(overlay.agents.get('a')?.entity?.attributes.version, 3);
+    assert.deepEqual(
+      [...(overlay.ties.get('a')?.values() ?? [])].map(({ entity }) => entity?.strength),
+      [3],
+    );
+    assert.equal(overlay.entries, 2);
   });
 });

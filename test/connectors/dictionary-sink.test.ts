@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { removal, upsert } from '../support/changes.ts';
@@ -83,8 +83,13 @@ async function fillAndGoOn(folder: string): Promise<void> {
   rmSync(join(folder, 'ballast'));
   await store.sink.apply([upsert('agent', agent('after'), 5000)]);
   await store.close();
+  // There is no room for the file a second time: folding has to wait, and what it had begun is taken away again.
+  const cramped = await openDictionary(file);
+  await cramped.sink.apply([upsert('agent', agent('last'), 5000)]);
+  await cramped.close();
+  assert.deepEqual(readdirSync(folder).sort(), ['dictionary.json', 'dictionary.json.journal']);
   const again = await openDictionary(file, { compactOnClose: false });
-  assert.equal((await entities(again, 'agent')).length, n + 1);
+  assert.equal((await entities(again, 'agent')).length, n + 2);
   await again.close();
 }
 

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { isInt } from 'neo4j-driver';
+import { tombstoneKey } from '../../connectors/neo4j/rows.ts';
+import { dateTimeOf, epochMsOf } from '../../connectors/neo4j/since.ts';
+import { readScalars, storedNumber, writeScalars } from '../../connectors/neo4j/values.ts';
+
+describe('times in Neo4j', () => {
+  it('keeps every safe whole number of milliseconds', () => {
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), (ms) => {
+        assert.equal(epochMsOf(dateTimeOf(ms)), ms);
+      }),
+    );
+  });
+
+  it('agrees with the calendar of JavaScript as far as that goes', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -8.64e15, max: 8.64e15 }), (ms) => {
+        const [date, stored] = [new Date(ms), dateTimeOf(ms)];
+        assert.deepEqual(
+          [
+            stored.year,
+            stored.month,
+            stored.day,
+            stored.hour,
+            stored.minute,
+            stored.second,
+            stored.nanosecond,
+          ],
+          [
+            date.getUTCFullYear(),
+            date.getUTCMonth() + 1,
+            date.getUTCDate(),
+            date.getUTCHours(),
+            date.getUTCMinutes(),
+            date.getUTCSeconds(),
+            date.getUTCMilliseconds() * 1_000_000,
+          ],
+        );
+      }),
+    );
+  });
+});
+
+describe('properties in Neo4j', () => {
+  const taken = new Set(['id', 'type']);
+
+  it('keeps any attributes under any names apart from those that are taken', () => {
+    const name = fc.oneof(
+      fc.string(),
+      fc.constantFrom('id', 'type', '', '_version', '_attr_id', '_attr_', '_lock'),
+    );
+    const scalar = fc.oneof(fc.string(), fc.boolean(), fc.double({ noNaN: true, noDefaultInfinity: true }));
+    fc.assert(
+      fc.property(fc.dictionary(name, scalar, { noNullPrototype: true }), (attributes) => {
+        const properties: Record<string, unknown> = { id: 'taken', type: 'taken', _version: 1 };
+        writeScalars(properties, attributes, taken);
+        assert.ok(!Object.hasOwn(properties, ''), 'Neo4j refuses an empty name');
+        assert.deepEqual([properties.id, properties.type, properties._version], ['taken', 'taken', 1]);
+        const faults: string[] = [];
+        const read = readScalars(properties, taken, faults);
+        assert.deepEqual(faults, []);
+        assert.deepEqual(read, attributes);
+      }),
+    );
+  });
+
+  it('sends a whole number as an integer where an integer can hold it', () => {
+    for (const whole of [0, 1, -1, Number.MAX_SAFE_INTEGER]) assert.ok(isInt(storedNumber(whole)));
+    for (const float of [-0, 0.5, 2 ** 53, 1e300]) assert.ok(!isInt(storedNumber(float)));
+  });
+
+  it('finds the tombstone of a relationship by a key that no other has', () => {
+    const ends = fc.record({ source: fc.string(), type: fc.constantFrom('A', 'A1'), target: fc.string() });
+    fc.assert(
+      fc.property(ends, ends, (left, right) => {
+        const same = left.source === right.source && left.type === right.type && left.target === right.target;
+        assert.equal(tombstoneKey(left) === tombstoneKey(right), same);
+      }),
+    );
+    assert.notEqual(
+      tombstoneKey({ source: '1', type: 'A', target: '1x' }),
+      tombstoneKey({ source: '11', type: 'A', target: 'x' }),
+    );
+  });
+});
