@@ -78,11 +78,14 @@ export async function moveSociety(society: Society, addresses: BenchStack, dir: 
   await ended(backfill).finally(() => clearInterval(sampler));
   const backfillSeconds = (performance.now() - startedMs) / 1000;
 
-  const byKind = await allCommitted(configFile);
+  // A consumer that stops would leave us waiting for ever.
+  const stopped = runEnded.then(() => Promise.reject(new Error('`changeover run` ended by itself')));
+  const byKind = await Promise.race([allCommitted(configFile), stopped]);
   const seconds = (performance.now() - startedMs) / 1000;
   const runMegabytes = peakResidentMegabytes(run.pid ?? 0);
+  stopped.catch(() => {});
   run.kill('SIGTERM');
-  await runEnded.catch(() => {});
+  await runEnded;
   const changes = KINDS.reduce((sum, kind) => sum + byKind[kind], 0);
   return { changes, byKind, seconds, backfillSeconds, backfillMegabytes, runMegabytes };
 }

@@ -2,7 +2,6 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -16,7 +15,7 @@ export interface ExternalSortOptions {
 
 /**
  * Sorts more lines than memory holds: sorted runs on disk, then one merge (external merge sort, Knuth, The Art of
- * Computer Programming 3, 5.4). A line must not contain a line break. Temporary files go when iteration ends,
+ * Computer Programming 3, 5.4). A line must not contain a line feed. Temporary files go when iteration ends,
  * however it ends.
  */
 export async function* externalSort(
@@ -60,10 +59,14 @@ function* withLineBreaks(lines: readonly string[]): Generator<string> {
   }
 }
 
-function readLines(path: string): AsyncIterator<string> {
-  return createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })[
-    Symbol.asyncIterator
-  ]();
+/** Lines end at a line feed and nowhere else; `readline` would also end them at U+2028 and at a carriage return. */
+async function* readLines(path: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const text of createReadStream(path, { encoding: 'utf8' })) {
+    const lines = (rest + String(text)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
 }
 
 async function* inMemory(lines: readonly string[]): AsyncGenerator<string> {

@@ -1,5 +1,5 @@
 import { groupBy } from '../../core/sequence.ts';
-import type { ChangeOf } from '../../schemas/change.ts';
+import type { ChangeOf, EntityOf } from '../../schemas/change.ts';
 import { parseKey } from '../../schemas/keys.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { APPLIED, type Outcome, STALE } from '../connector.ts';
@@ -60,7 +60,7 @@ export async function upsertRelationships(
 /** Locks both ends of every relationship, then reads the tombstones. */
 export async function lockEnds(transaction: Transaction, names: Names, changes: readonly TieChange[]) {
   const ties = changes.map((change): Tie => {
-    const ends = parseKey('relationship', change.key);
+    const ends = change.after ?? parseKey('relationship', change.key);
     return { change, ends, key: tombstoneKey(ends) };
   });
   const ids = new Set(ties.flatMap(({ ends }) => [ends.source, ends.target]));
@@ -102,14 +102,16 @@ async function merge(
      WITH i, collect(r) AS all, max(r[$version]) AS held
      WHERE coalesce(held < $versions[i], true)
      WITH i, all[0] AS r, all[1..] AS others
-     SET r = $properties[i]
+     SET r = $properties[i],
+       r.since = CASE WHEN $since[i] IS NULL THEN null ELSE datetime({epochMillis: $since[i]}) END
      FOREACH (other IN others | DELETE other)
      RETURN i`,
     {
       ...endsOf(ties),
       version: VERSION,
       versions: ties.map(({ change }) => storedNumber(change.version)),
-      properties: ties.map(propertiesOf),
+      properties: ties.map((tie) => relationshipProperties(stateOf(tie), tie.change.version)),
+      since: ties.map((tie) => storedTime(stateOf(tie).since)),
     },
   );
   return rows.map((row) => Number(row.get('i')));
@@ -124,10 +126,12 @@ export async function removeIdleEnds(
   await removeIdleStubs(transaction, names.agent, [...ids]);
 }
 
-function propertiesOf({ change }: Tie) {
-  if (change.after === null) throw new Error('A delete has no properties.');
-  return relationshipProperties(change.after, change.version);
+function stateOf({ change }: Tie): EntityOf['relationship'] {
+  if (change.after === null) throw new Error('A delete has no state.');
+  return change.after;
 }
+
+const storedTime = (since: number | null) => (since === null ? null : storedNumber(since));
 
 export const endsOf = (ties: readonly Tie[]) => ({
   source: ties.map(({ ends }) => ends.source),

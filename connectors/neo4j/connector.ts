@@ -1,6 +1,6 @@
 import type { Connector } from '../connector.ts';
-import { openClient } from './client.ts';
 import { namesOf } from './names.ts';
+import { openClient } from './open-client.ts';
 import { neo4jOptions } from './options.ts';
 import { openProbe } from './probe.ts';
 import { prepareSchema } from './schema.ts';

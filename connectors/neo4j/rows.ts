@@ -3,7 +3,7 @@ import type { EntityOf, Metric, Space } from '../../schemas/change.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { Neo4jOptions } from './options.ts';
-import { dateTimeOf, epochMsOf } from './since.ts';
+import { epochMsOf } from './since.ts';
 import { type Properties, readScalar, readScalars, storedNumber, writeScalars } from './values.ts';
 
 export type GraphKind = 'agent' | 'relationship' | 'embedding';
@@ -54,13 +54,13 @@ export function readAgent(properties: Properties, { defaults }: Neo4jOptions): R
   return checked('agent', { id, type, active, attributes } as EntityOf['agent'], faults);
 }
 
+/** All but `since`, which the server makes a DATETIME of. */
 export function relationshipProperties(tie: EntityOf['relationship'], version: number): Properties {
   const properties: Properties = {
     strength: storedNumber(tie.strength),
     migrated: true,
     _version: storedNumber(version),
   };
-  if (tie.since !== null) properties.since = dateTimeOf(tie.since);
   writeScalars(properties, tie.properties, RELATIONSHIP_FIELDS);
   return properties;
 }

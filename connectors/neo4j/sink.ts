@@ -11,15 +11,11 @@ import { upsertRelationships } from './apply-relationships.ts';
 import type { Neo4jClient, Transaction } from './client.ts';
 import { deleteRelationships } from './delete-relationships.ts';
 import type { NodeNames } from './names.ts';
-import type { Neo4jOptions } from './options.ts';
 import { agentProperties, embeddingProperties } from './rows.ts';
-import { requirePrepared, type SchemaScope } from './schema.ts';
+import { requirePrepared } from './schema.ts';
+import type { StoreScope } from './scope.ts';
 import type { Properties } from './values.ts';
 import { vectorPlace } from './vector-place.ts';
-
-export interface SinkScope extends SchemaScope {
-  readonly options: Neo4jOptions;
-}
 
 /** Agents before their relationships, so that few stubs are made. */
 const IN_ORDER: readonly Kind[] = ['agent', 'relationship', 'embedding'];
@@ -32,7 +28,7 @@ interface Applier {
   readonly remove: Apply;
 }
 
-export function openSink(scope: SinkScope): Sink {
+export function openSink(scope: StoreScope): Sink {
   const { client, options, context } = scope;
   const appliers = appliersOf(scope);
   const ready = once(() => requirePrepared(scope));
@@ -61,7 +57,7 @@ export function openSink(scope: SinkScope): Sink {
   });
 }
 
-function appliersOf({ names }: SinkScope): { readonly [K in Kind]?: Applier } {
+function appliersOf({ names }: StoreScope): { readonly [K in Kind]?: Applier } {
   return {
     agent: nodeApplier<'agent'>(names.agent, agentProperties),
     embedding: nodeApplier<'embedding'>(names.memory, embeddingProperties),

@@ -8,7 +8,7 @@ import { countNodes, countTies, planRanges } from './plan.ts';
 import { type GraphKind, type Reading, readAgent, readEmbedding, readRelationship } from './rows.ts';
 import { type NodeReader, scanNodes } from './scan-nodes.ts';
 import { scanTies, type TieReader } from './scan-ties.ts';
-import type { SinkScope } from './sink.ts';
+import type { StoreScope } from './scope.ts';
 import { vectorDimension } from './vector-index.ts';
 
 /** What a source can do with one kind. */
@@ -19,7 +19,7 @@ interface KindSource<K extends GraphKind> {
   get(keys: readonly string[]): Promise<readonly (Held<K> | undefined)[]>;
 }
 
-export function openSource(scope: SinkScope): Source {
+export function openSource(scope: StoreScope): Source {
   const { context } = scope;
   const sources: { readonly [K in GraphKind]: KindSource<K> } = {
     agent: nodeSource(agentReader(scope)),
@@ -53,7 +53,7 @@ function nodeSource<K extends NodeKind>(reader: NodeReader<K>): KindSource<K> {
   };
 }
 
-function tieSource({ client, names, options }: SinkScope): KindSource<'relationship'> {
+function tieSource({ client, names, options }: StoreScope): KindSource<'relationship'> {
   const reader: TieReader = {
     client,
     names: names.agent,
@@ -67,7 +67,7 @@ function tieSource({ client, names, options }: SinkScope): KindSource<'relations
   };
 }
 
-function agentReader({ client, names, options }: SinkScope): NodeReader<'agent'> {
+function agentReader({ client, names, options }: StoreScope): NodeReader<'agent'> {
   return {
     client,
     names: names.agent,
@@ -77,7 +77,7 @@ function agentReader({ client, names, options }: SinkScope): NodeReader<'agent'>
 }
 
 /** An embedding that is not as long as the others is no embedding of this place. */
-function embeddingReader({ client, names, options }: SinkScope): NodeReader<'embedding'> {
+function embeddingReader({ client, names, options }: StoreScope): NodeReader<'embedding'> {
   let dimension: number | null = null;
   return {
     client,

@@ -1,5 +1,5 @@
 import type { Change, ChangeOf, EntityOf } from '../../schemas/change.ts';
-import type { SinkScope } from './sink.ts';
+import type { StoreScope } from './scope.ts';
 import { makeVectorIndex, vectorDimension } from './vector-index.ts';
 
 /** What vectors the place of the embeddings takes: one space, one dimension (a mix ruins every search in it). */
@@ -10,7 +10,7 @@ export interface VectorPlace {
   fault(change: Change): string | undefined;
 }
 
-export function vectorPlace({ client, names, options }: SinkScope): VectorPlace {
+export function vectorPlace({ client, names, options }: StoreScope): VectorPlace {
   const { label } = names.memory;
   let dimension: number | undefined;
 
@@ -32,7 +32,7 @@ export function vectorPlace({ client, names, options }: SinkScope): VectorPlace 
   };
 }
 
-type Expected = SinkScope['options']['space'];
+type Expected = StoreScope['options']['space'];
 
 function spaceFault(space: EntityOf['embedding']['space'], expected: Expected): string | undefined {
   for (const field of ['model', 'revision', 'metric', 'normalised'] as const) {

@@ -1,15 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Migration } from './migration.ts';
 import { agentsAndRlState } from './migrations/0001-agents-and-rl-state.ts';
-
-/**
- * One step of the schema. Its SQL runs with the configured schema first in the search path. Once landed it is never
- * edited (its checksum is stored beside it, and a test holds it): what is to change gets the next number.
- */
-export interface Migration {
-  readonly number: number;
-  readonly name: string;
-  readonly sql: string;
-}
 
 export const MIGRATIONS: readonly Migration[] = [agentsAndRlState];
 

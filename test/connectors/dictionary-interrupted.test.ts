@@ -86,8 +86,10 @@ describe('a compaction that is interrupted', () => {
     t.mock.method(fs, 'open', async (...args: Parameters<typeof fs.open>) => {
       const opened = await original(...args);
       // The reader has the versions of the announced generation in hand, and not yet its base.
-      if (String(args[0]).endsWith('.versions.compacted-1')) others ??= twoMoreGenerations(file);
-      await others;
+      if (String(args[0]).endsWith('.versions.compacted-1') && others === undefined) {
+        others = twoMoreGenerations(file);
+        await others;
+      }
       return opened;
     });
     syncBuiltinESMExports();

@@ -158,6 +158,29 @@ describe('what the Neo4j sink leaves in the graph', () => {
     assert.deepEqual(await nodes(), ['bob']);
   });
 
+  it('keeps every time that a change can carry', async () => {
+    const times = [
+      0,
+      -1,
+      999,
+      8.64e15,
+      8.64e15 + 1,
+      -8.64e15 - 1,
+      Number.MAX_SAFE_INTEGER,
+      Number.MIN_SAFE_INTEGER,
+    ];
+    const ties = times.map((since, index) => ({ ...tieBetween('ann', `friend ${index}`), since }));
+    await store.sink.apply(ties.map((tie) => upsert('relationship', tie, V)));
+    const held = await store.source.get(
+      'relationship',
+      ties.map(({ source, target }) => keyOfTie(source, target)),
+    );
+    assert.deepEqual(
+      held.map((one) => one?.entity?.since),
+      times,
+    );
+  });
+
   it('makes one relationship of several that a legacy application made', async () => {
     const { agent } = graph.labels;
     await store.sink.apply([upsert('agent', agentNamed('ann'), V), upsert('agent', agentNamed('bob'), V)]);

@@ -1,47 +1,33 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { isInt } from 'neo4j-driver';
+import { DateTime, isInt } from 'neo4j-driver';
 import { tombstoneKey } from '../../connectors/neo4j/rows.ts';
-import { dateTimeOf, epochMsOf } from '../../connectors/neo4j/since.ts';
+import { epochMsOf } from '../../connectors/neo4j/since.ts';
 import { readScalars, storedNumber, writeScalars } from '../../connectors/neo4j/values.ts';
 
 describe('times in Neo4j', () => {
-  it('keeps every safe whole number of milliseconds', () => {
+  it('are read as JavaScript reads them, as far as its calendar goes', () => {
     fc.assert(
-      fc.property(fc.maxSafeInteger(), (ms) => {
-        assert.equal(epochMsOf(dateTimeOf(ms)), ms);
+      fc.property(fc.date({ noInvalidDate: true }), (date) => {
+        assert.equal(epochMsOf(dateTimeOf(date)), date.getTime());
       }),
     );
   });
 
-  it('agrees with the calendar of JavaScript as far as that goes', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: -8.64e15, max: 8.64e15 }), (ms) => {
-        const [date, stored] = [new Date(ms), dateTimeOf(ms)];
-        assert.deepEqual(
-          [
-            stored.year,
-            stored.month,
-            stored.day,
-            stored.hour,
-            stored.minute,
-            stored.second,
-            stored.nanosecond,
-          ],
-          [
-            date.getUTCFullYear(),
-            date.getUTCMonth() + 1,
-            date.getUTCDate(),
-            date.getUTCHours(),
-            date.getUTCMinutes(),
-            date.getUTCSeconds(),
-            date.getUTCMilliseconds() * 1_000_000,
-          ],
-        );
-      }),
+  /** What the driver makes of a stored DATETIME. */
+  function dateTimeOf(date: Date): DateTime<number> {
+    return new DateTime(
+      date.getUTCFullYear(),
+      date.getUTCMonth() + 1,
+      date.getUTCDate(),
+      date.getUTCHours(),
+      date.getUTCMinutes(),
+      date.getUTCSeconds(),
+      date.getUTCMilliseconds() * 1_000_000,
+      0,
     );
-  });
+  }
 });
 
 describe('properties in Neo4j', () => {

@@ -205,6 +205,7 @@ function deliveryContract(world: World): void {
     await (await log.publisher()).publish(manyAgents(500, 1));
     const reader = await log.subscribe({ group: 'small', kinds: ['agent'], maxBatchRecords: 7 });
     const batches = await takeUntil(reader, (seen) => countOf(seen) >= 500);
+    assert.equal(countOf(batches), 500);
     assert.ok(batches.every((batch) => batch.records.length > 0 && batch.records.length <= 7));
     assertInOrder(batches.flatMap((batch) => batch.records));
     await reader.close();
@@ -302,6 +303,29 @@ function groupContract(world: World, sessionTimeoutMs: number): void {
     await Promise.all([reading, alsoReading]);
   });
 
+  it('begins each generation where the group has committed, with nothing left of the one before', async () => {
+    const { log, prefix } = await world.fresh();
+    await (await log.publisher()).publish(manyAgents(400, 1));
+    const first = await log.subscribe({ group: 'g', kinds: ['agent'], maxBatchRecords: 10 });
+    const batches = first.batches(AbortSignal.timeout(PATIENCE_MS))[Symbol.asyncIterator]();
+    const seen: RecordBatch[] = [];
+    const next = async (): Promise<RecordBatch> => {
+      const { value, done } = await batches.next();
+      assert.ok(done !== true, 'no batch came');
+      seen.push(value);
+      return value;
+    };
+    const old = await next();
+    // Time for the rest to be fetched and to wait for its reader.
+    await delay(500);
+    const second = await (await world.open(prefix)).subscribe({ group: 'g', kinds: ['agent'] });
+    await eventually(() => assert.ok(!first.isCurrent(old)));
+    while (seen.filter((batch) => first.isCurrent(batch)).length < 5) await next();
+    const { generation } = seen.at(-1) ?? old;
+    assertInOrder(seen.filter((batch) => batch.generation === generation).flatMap((batch) => batch.records));
+    await Promise.all([first.close(), second.close()]);
+  });
+
   it('holds a bounded amount for a slow reader, who stays a member and misses nothing', async () => {
     const { log } = await world.fresh();
     const publisher = await log.publisher();
@@ -341,6 +365,15 @@ function controlContract(world: World): void {
       assert.deepEqual(fact?.body, { stage: 'shadow', share: -0 });
       assert.equal(fact?.writer, 'second');
       assert.ok(Number.isSafeInteger(fact?.writtenAt) && (fact?.writtenAt ?? 0) > 0);
+    }
+  });
+
+  it('reads everything that was written before the call, by whatever process', async () => {
+    const { log, prefix } = await world.fresh();
+    const other = await world.open(prefix);
+    for (let turn = 1; turn <= 30; turn++) {
+      await other.control.write('turn', turn);
+      assert.equal((await log.control.read('turn')).get('turn')?.body, turn);
     }
   });
 

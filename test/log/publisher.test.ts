@@ -107,7 +107,7 @@ describe('the publisher', () => {
   });
 
   it('rejects the calls that wait when one before them fails, so that they do not overtake it', async () => {
-    const { publisher, broker } = open({ maxInFlightBytes: 500 }, ['refused'], 1);
+    const { publisher, broker } = open({ maxInFlightBytes: 1 }, ['refused'], 1);
     const settled = await Promise.allSettled(
       [1, 2, 3].map((version) => publisher.publish(changes(1, version))),
     );
@@ -121,7 +121,7 @@ describe('the publisher', () => {
   });
 
   it('refuses what is too large without holding up the calls behind it', async () => {
-    const { publisher, broker } = open({ maxChangeBytes: 500, maxInFlightBytes: 500 });
+    const { publisher, broker } = open({ maxChangeBytes: 500, maxInFlightBytes: 1 });
     const large = upsert(
       'agent',
       sampleEntity('agent', { name: 'large', scalars: { x: 'x'.repeat(600) } }),

@@ -1,4 +1,4 @@
-import type { Migration } from '../migrations.ts';
+import type { Migration } from '../migration.ts';
 
 /**
  * Text is compared byte by byte (`COLLATE "C"`), which is the order of code points in which every store is walked.
