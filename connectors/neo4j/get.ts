@@ -8,8 +8,9 @@ import { readNodes } from './read-nodes.ts';
 import { readTies } from './read-ties.ts';
 import { tombstoneKey } from './rows.ts';
 import { type NodeReader, readNode } from './scan-nodes.ts';
-import { isSame, readTie, type TieReader } from './scan-ties.ts';
+import { readTie, type TieReader } from './scan-ties.ts';
 import { readVersion } from './values.ts';
+import { isSame } from './walk-ties.ts';
 
 /** What is held of each key that is known. */
 export type HeldByKey<K extends Kind> = ReadonlyMap<string, Held<K>>;
@@ -68,11 +69,9 @@ export async function getTies(
   for (const row of tombstones) {
     held.set(buried.get(row.get('key')) ?? '', { version: readVersion(row.get('version')), entity: null });
   }
-  const byKey = groupBy(ties, ([at]) => places.get(at) ?? '');
-  for (const [key, [found, ...others]] of byKey) {
-    if (found === undefined || others.length > 0) continue;
-    const [, tie] = found;
-    if (!isSame(tie.ends, parseKey('relationship', key))) continue;
+  const byKey = groupBy(ties, ({ at }) => places.get(at) ?? '');
+  for (const [key, [tie, ...others]] of byKey) {
+    if (tie === undefined || others.length > 0 || !isSame(tie, parseKey('relationship', key))) continue;
     const { entity } = readTie(reader, tie);
     if (entity !== undefined) held.set(key, { version: tie.version, entity });
   }

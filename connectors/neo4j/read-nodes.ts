@@ -1,6 +1,7 @@
-import type { Neo4jClient } from './client.ts';
+import type { Neo4jClient, Parameters, Row, Transaction } from './client.ts';
 import { type NodeNames, quoted } from './names.ts';
-import { type Properties, readVersion } from './values.ts';
+import { type Properties, readVersion, VERSION } from './values.ts';
+import type { Placed } from './walk-ids.ts';
 
 /** A node as it was read; its version was read before its content. */
 export interface ReadNode {
@@ -12,8 +13,8 @@ export interface ReadNode {
   readonly fault: string | undefined;
 }
 
-/** Which nodes: by element id, or by key. */
-type Chosen = { readonly ats: readonly string[] } | { readonly keys: readonly string[] };
+/** Which nodes: those that were met by a walk (with their versions, where it has read them), or those of some keys. */
+type Chosen = { readonly placed: readonly Placed[] } | { readonly keys: readonly string[] };
 
 /**
  * Reads nodes of one label: all versions first, then all contents, so that no version is newer than the content that
@@ -25,34 +26,59 @@ export async function readNodes(
   { label, stub }: NodeNames,
   chosen: Chosen,
 ): Promise<readonly ReadNode[]> {
-  const match =
-    'ats' in chosen
-      ? `MATCH (n) WHERE elementId(n) IN $ats AND n:${quoted(label)}`
-      : `MATCH (n:${quoted(label)}) WHERE n.id IN $keys`;
-  const [versions, contents] = await client.transact((transaction) =>
-    Promise.all([
-      transaction.run(`${match} RETURN elementId(n) AS at, n._version AS version`, chosen),
+  const [match, parameters] =
+    'placed' in chosen
+      ? [
+          `MATCH (n) WHERE elementId(n) IN $ats AND n:${quoted(label)}`,
+          { ats: chosen.placed.map(({ at }) => at) },
+        ]
+      : [`MATCH (n:${quoted(label)}) WHERE n.id IN $keys`, chosen];
+  const known = 'placed' in chosen ? knownVersions(chosen.placed) : undefined;
+  return await client.transact(async (transaction) => {
+    const [versions, contents] = await Promise.all([
+      known ?? readVersions(transaction, match, parameters),
       transaction.run(
         `${match} RETURN elementId(n) AS at, properties(n) AS properties, n:${quoted(stub)} AS stub,
            n.\`__proto__\` IS NOT NULL AS hidden`,
-        chosen,
+        parameters,
       ),
-    ]),
-  );
-  const versionOf = new Map(versions.rows.map((row) => [row.get('at'), row.get('version')]));
-  return contents.rows
-    .filter((row) => versionOf.has(row.get('at')))
-    .map((row): ReadNode => {
-      const properties: Properties = row.get('properties');
-      return {
-        at: row.get('at'),
-        version: readVersion(versionOf.get(row.get('at'))),
-        properties,
-        // An application that does not know of stubs may have filled one.
-        stub: row.get('stub') && Object.keys(properties).length === 1,
-        fault: hiddenFault(row.get('hidden')),
-      };
+    ]);
+    return contents.rows.flatMap((row) => {
+      const at: string = row.get('at');
+      return versions.has(at) ? nodeOf(row, at, readVersion(versions.get(at))) : [];
     });
+  });
+}
+
+type Versions = ReadonlyMap<string, unknown>;
+
+function knownVersions(placed: readonly Placed[]): Versions | undefined {
+  if (placed.some(({ version }) => version === undefined)) return undefined;
+  return new Map(placed.map(({ at, version }) => [at, version]));
+}
+
+async function readVersions(
+  transaction: Transaction,
+  match: string,
+  parameters: Parameters,
+): Promise<Versions> {
+  const { rows } = await transaction.run(
+    `${match} RETURN elementId(n) AS at, n.${VERSION} AS version`,
+    parameters,
+  );
+  return new Map(rows.map((row) => [row.get('at'), row.get('version')]));
+}
+
+function nodeOf(row: Row, at: string, version: number | null): ReadNode {
+  const properties: Properties = row.get('properties');
+  return {
+    at,
+    version,
+    properties,
+    // An application that does not know of stubs may have filled one.
+    stub: row.get('stub') === true && Object.keys(properties).length === 1,
+    fault: hiddenFault(row.get('hidden') === true),
+  };
 }
 
 /** The driver builds plain objects, and a plain object silently drops what is assigned to this name. */

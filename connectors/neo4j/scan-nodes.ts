@@ -1,6 +1,7 @@
 import { groupBy } from '../../core/sequence.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
 import type { RejectedItem, ScanChunk, ScanOptions, SourceRow } from '../connector.ts';
+import { ahead } from './ahead.ts';
 import type { NodeKind } from './apply-nodes.ts';
 import { nodesWithBadIds } from './bad-ids.ts';
 import type { Neo4jClient } from './client.ts';
@@ -41,7 +42,7 @@ export async function* scanNodes<K extends NodeKind>(
     until: range.until === null ? null : String(range.until[0] ?? ''),
     limit,
   });
-  for await (const page of pages) {
+  for await (const page of ahead(pages)) {
     signal?.throwIfAborted();
     yield await chunkOf(reader, page);
   }
@@ -55,8 +56,8 @@ async function chunkOf<K extends NodeKind>(
   const rows: SourceRow<K>[] = [];
   const rejected: RejectedItem[] = [];
   const byId = groupBy(page, ({ id }) => id);
-  const ats = [...byId.values()].filter(({ length }) => length === 1).flatMap(([node]) => node?.at ?? []);
-  const nodes = new Map((await readNodes(client, names, { ats })).map((node) => [node.at, node]));
+  const placed = [...byId.values()].filter(({ length }) => length === 1).flat();
+  const nodes = new Map((await readNodes(client, names, { placed })).map((node) => [node.at, node]));
   for (const [id, [first, ...others]] of byId) {
     if (first === undefined) continue;
     const where = `node ${first.at} (:${names.label} {id: ${JSON.stringify(id)}})`;

@@ -1,14 +1,15 @@
 import { keyOf } from '../../schemas/keys.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
 import type { RejectedItem, ScanChunk, ScanOptions, SourceRow } from '../connector.ts';
+import { ahead } from './ahead.ts';
 import { tiesWithBadEnds } from './bad-ids.ts';
 import type { Neo4jClient } from './client.ts';
 import type { NodeNames } from './names.ts';
-import { type ReadTie, readTies } from './read-ties.ts';
+import type { ReadTie } from './read-ties.ts';
 import type { Ends, Reading } from './rows.ts';
 import { isFromStart } from './scan-nodes.ts';
 import type { Properties } from './values.ts';
-import { type PlacedTie, scanKeyOfTie, walkTies } from './walk-ties.ts';
+import { isSame, scanKeyOfTie, walkTies } from './walk-ties.ts';
 
 export interface TieReader {
   readonly client: Neo4jClient;
@@ -27,52 +28,34 @@ export async function* scanTies(
       yield { rows: [], rejected, last: [] };
     }
   }
-  let group: PlacedTie[] = [];
-  for await (const tie of walkTies(client, names.label, range, limit)) {
-    const last = group.at(-1);
-    if (group.length >= limit && last !== undefined && !isSame(last, tie)) {
-      signal?.throwIfAborted();
-      yield await chunkOf(reader, group);
-      group = [];
-    }
-    group.push(tie);
+  for await (const ties of ahead(walkTies(client, names.label, range, limit))) {
+    signal?.throwIfAborted();
+    yield chunkOf(reader, ties);
   }
-  if (group.length > 0) yield await chunkOf(reader, group);
 }
 
-async function chunkOf(reader: TieReader, group: readonly PlacedTie[]): Promise<ScanChunk<'relationship'>> {
+function chunkOf(reader: TieReader, ties: readonly ReadTie[]): ScanChunk<'relationship'> {
   const rows: SourceRow<'relationship'>[] = [];
   const rejected: RejectedItem[] = [];
-  const found = await readTies(
-    reader.client,
-    group.map(({ at }) => at),
-  );
-  for (const [index, tie] of group.entries()) {
-    const [before, after] = [group[index - 1], group[index + 1]];
+  for (const [index, tie] of ties.entries()) {
+    const neighbours = [ties[index - 1], ties[index + 1]];
     const key = keyOf('relationship', tie);
     const where = `relationship ${tie.at} (${key})`;
-    if ((before !== undefined && isSame(before, tie)) || (after !== undefined && isSame(after, tie))) {
+    if (neighbours.some((other) => other !== undefined && isSame(other, tie))) {
       rejected.push({
         where,
         reason: 'several relationships of this type lead from the one agent to the other',
       });
       continue;
     }
-    const read = found.get(tie.at);
-    // It has gone since, or its place has been taken by another relationship.
-    if (read === undefined || !isSame(read.ends, tie)) continue;
-    const { entity, fault } = readTie(reader, read);
-    if (fault === undefined) rows.push({ key, version: read.version, entity });
+    const { entity, fault } = readTie(reader, tie);
+    if (fault === undefined) rows.push({ key, version: tie.version, entity });
     else rejected.push({ where, reason: fault });
   }
-  const last = group.at(-1);
+  const last = ties.at(-1);
   return { rows, rejected, last: last === undefined ? [] : scanKeyOfTie(last) };
 }
 
-export function readTie({ read }: TieReader, { ends, properties, fault }: ReadTie): Reading<'relationship'> {
-  return fault === undefined ? read(ends, properties) : { fault };
-}
-
-export function isSame(left: Ends, right: Ends): boolean {
-  return left.source === right.source && left.type === right.type && left.target === right.target;
+export function readTie({ read }: TieReader, tie: ReadTie): Reading<'relationship'> {
+  return tie.fault === undefined ? read(tie, tie.properties) : { fault: tie.fault };
 }

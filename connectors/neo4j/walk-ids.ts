@@ -4,11 +4,14 @@ import { compareCodePoints } from '../../core/text.ts';
 import type { Neo4jClient } from './client.ts';
 import { quoted } from './names.ts';
 import { hasIdIndex } from './schema.ts';
+import { VERSION } from './values.ts';
 
 /** A node with its id. Several nodes of one id may exist where no constraint forbids it; they come together. */
 export interface Placed {
   readonly id: string;
   readonly at: string;
+  /** Its version (or what stands in its place), where the walk has read it. */
+  readonly version?: unknown;
 }
 
 /** A stretch of ids, in code point order. */
@@ -52,11 +55,11 @@ async function* walkByIndex(
   for (;;) {
     const rows = await client.query(
       `MATCH (n:${name}) USING INDEX n:${name}(id) WHERE n.id ${comparison} $from
-       RETURN n.id AS id, elementId(n) AS at ORDER BY n.id LIMIT $limit`,
+       RETURN n.id AS id, elementId(n) AS at, n.${VERSION} AS version ORDER BY n.id LIMIT $limit`,
       // One more than asked for shows whether the last id is complete.
       { from, limit: int(limit + 1) },
     );
-    const page = rows.map((row): Placed => ({ id: row.get('id'), at: row.get('at') }));
+    const page = rows.map((row): Placed => row.toObject() as Placed);
     const isLast = page.length <= limit;
     const whole = isLast ? page : withoutLastId(page);
     const inside = until === null ? whole : whole.filter(({ id }) => compareCodePoints(id, until) <= 0);

@@ -371,9 +371,11 @@ function controlContract(world: World): void {
   it('reads everything that was written before the call, by whatever process', async () => {
     const { log, prefix } = await world.fresh();
     const other = await world.open(prefix);
-    for (let turn = 1; turn <= 30; turn++) {
-      await other.control.write('turn', turn);
-      assert.equal((await log.control.read('turn')).get('turn')?.body, turn);
+    for (let turn = 1; turn <= 5; turn++) {
+      await Promise.all(
+        Array.from({ length: 500 }, (_, index) => other.control.write('turn', [turn, index])),
+      );
+      assert.deepEqual((await log.control.read('turn')).get('turn')?.body, [turn, 499]);
     }
   });
 

@@ -176,6 +176,24 @@ describe('the log on Kafka over a bad network', () => {
     assert.ok(performance.now() - start < 8_000, `${performance.now() - start} ms`);
   });
 
+  it('sends nothing any more once it has closed, also of what was rejected', async () => {
+    const proxy = await openProxy();
+    const log = await open(proxy.address, 'closed', { closeTimeoutMs: 500, requestTimeoutMs: 1_000 });
+    await log.prepare();
+    const publisher = await log.publisher();
+    proxy.stall();
+    const unconfirmed = assert.rejects(publisher.publish(roundOf(1)), { code: 'aborted' });
+    await publisher.close();
+    await unconfirmed;
+    proxy.restore();
+    await delay(4_000);
+    const ends = await (await open(broker, 'closed')).positions(['agent']);
+    assert.equal(
+      ends.reduce((sum, { end }) => sum + end, 0),
+      0,
+    );
+  });
+
   it('says within the time which address does not answer', async () => {
     const proxy = await openProxy();
     proxy.stall();
