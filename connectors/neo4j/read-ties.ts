@@ -23,9 +23,19 @@ export async function readTiesFrom(
   label: string,
   sources: readonly string[],
 ): Promise<readonly ReadTie[]> {
-  const match = `MATCH (s) WHERE elementId(s) IN $sources
-    MATCH (s)-[r]->(t:${quoted(label)}) WHERE s.id > '' AND t.id > ''`;
-  return await read(client, match, { sources });
+  const ties = await read(client, tiesFromText(label), { sources });
+  // A source without such a relationship gives a row of nothing.
+  return ties.filter(({ source, target }) => isText(source) && isText(target));
+}
+
+export const isText = (id: unknown): id is string => typeof id === 'string' && id !== '';
+
+/**
+ * The relationships of some sources. OPTIONAL makes the planner start from them: with MATCH it may start from the whole
+ * label at the other end, because the label is indexed, and read everything for every group of sources.
+ */
+export function tiesFromText(label: string): string {
+  return `MATCH (s) WHERE elementId(s) IN $sources OPTIONAL MATCH (s)-[r]->(t:${quoted(label)})`;
 }
 
 /** All versions first, then all contents (see read-nodes.ts). */

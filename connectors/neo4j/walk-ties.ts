@@ -2,8 +2,7 @@ import { externalSort } from '../../core/external-sort.ts';
 import type { ScanKey } from '../../schemas/keys.ts';
 import { compareScanKeys, isInRange, type ScanRange } from '../../schemas/scan-order.ts';
 import type { Neo4jClient } from './client.ts';
-import { quoted } from './names.ts';
-import { type ReadTie, readTies, readTiesFrom } from './read-ties.ts';
+import { isText, type ReadTie, readTies, readTiesFrom, tiesFromText } from './read-ties.ts';
 import type { Ends } from './rows.ts';
 import { compareLines, fromSortable, type Placed, sortable, walkIds } from './walk-ids.ts';
 
@@ -144,15 +143,14 @@ async function* tieLines(
   sources: readonly string[],
 ): AsyncGenerator<string> {
   const rows = client.stream(
-    `MATCH (s) WHERE elementId(s) IN $sources
-     MATCH (s)-[r]->(t:${quoted(label)}) WHERE s.id > '' AND t.id > ''
-     RETURN s.id AS source, type(r) AS type, t.id AS target, elementId(r) AS at`,
+    `${tiesFromText(label)} RETURN s.id AS source, type(r) AS type, t.id AS target, elementId(r) AS at`,
     { sources },
   );
   for await (const batch of rows) {
     for (const row of batch) {
-      const parts = [row.get('source'), row.get('type'), row.get('target')].map((part) => sortable(part));
-      yield `${parts.join(' ')} ${row.get('at')}`;
+      const [source, target] = [row.get('source'), row.get('target')];
+      if (!isText(source) || !isText(target)) continue;
+      yield `${sortable(source)} ${sortable(row.get('type'))} ${sortable(target)} ${row.get('at')}`;
     }
   }
 }

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { upsertNodes } from '../../connectors/neo4j/apply-nodes.ts';
+import { upsertRelationships } from '../../connectors/neo4j/apply-relationships.ts';
+import type { Neo4jClient, Transaction } from '../../connectors/neo4j/client.ts';
+import { deleteRelationships } from '../../connectors/neo4j/delete-relationships.ts';
+import { namesOf } from '../../connectors/neo4j/names.ts';
+import { readNodes } from '../../connectors/neo4j/read-nodes.ts';
+import { readTies, readTiesFrom } from '../../connectors/neo4j/read-ties.ts';
+import { agentProperties } from '../../connectors/neo4j/rows.ts';
+import type { ChangeOf } from '../../schemas/change.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import { removal, upsert } from '../support/changes.ts';
+import { sampleEntity, sampleKey } from '../support/entities.ts';
+import { testGraph } from './neo4j-graph.ts';
+
+const V = 1_700_000_000_000_000;
+const KINDS: readonly Kind[] = ['agent', 'relationship'];
+
+/** Operators that read more than they are asked for. Eager is bounded by the batch, and wanted in a guarded upsert. */
+const UNBOUNDED = /AllNodesScan|LabelScan|IndexScan|AllRelationshipsScan|RelationshipTypeScan/;
+
+interface Plan {
+  readonly operatorType: string;
+  readonly children?: readonly Plan[];
+}
+
+function operatorsOf(plan: Plan): readonly string[] {
+  return [plan.operatorType, ...(plan.children ?? []).flatMap(operatorsOf)];
+}
+
+/** The planner goes by statistics, so each plan is looked at in an empty graph and in one that tempts it. */
+for (const content of ['an empty graph', 'a graph of some size'] as const) {
+  describe(`the plans of the Neo4j statements in ${content}`, () => {
+    const graph = testGraph();
+    const names = namesOf(graph.labels);
+    const plans: { readonly text: string; readonly plan: Plan }[] = [];
+    const explained: Transaction = {
+      async run(text, parameters = {}) {
+        const { summary } = await graph.driver.executeQuery(`EXPLAIN ${text}`, parameters);
+        if (summary.plan === false) throw new Error('no plan');
+        plans.push({ text, plan: summary.plan });
+        return { rows: [], nodesCreated: 1 };
+      },
+    };
+    const client = {
+      transact: <T>(work: (transaction: Transaction) => Promise<T>) => work(explained),
+    } as Neo4jClient;
+
+    before(async () => {
+      const store = await graph.open('target', KINDS);
+      await store.prepare();
+      if (content === 'an empty graph') return;
+      await graph.run(
+        `UNWIND range(1, 3000) AS i CREATE (n:${graph.labels.agent} {id: 'n' + i, _version: 1})
+         WITH collect(n) AS all UNWIND range(0, 8999) AS i
+         WITH all[(i / 24) * 8] AS source, all[(i * 31) % 3000] AS target
+         CREATE (source)-[:KNOWS {strength: 1}]->(target)`,
+      );
+      await graph.run('CALL db.prepareForReplanning()');
+    });
+    after(() => graph.remove());
+
+    function assertBounded(): void {
+      assert.ok(plans.length > 0);
+      for (const { text, plan } of plans.splice(0)) {
+        for (const operator of operatorsOf(plan)) assert.doesNotMatch(operator, UNBOUNDED, text);
+      }
+    }
+
+    it('reach what they write by an index or an element id', async () => {
+      const agent = sampleEntity('agent', { name: 'planned' });
+      const tie = upsert('relationship', sampleEntity('relationship', { name: 'planned' }), V);
+      const gone = removal('relationship', sampleKey('relationship', 'planned'), V);
+      await upsertNodes(explained, names.agent, [
+        { key: agent.id, version: V, properties: agentProperties(agent, V) },
+      ]);
+      await upsertRelationships(explained, names, [tie as ChangeOf<'relationship'>]);
+      await deleteRelationships(explained, names, [gone as ChangeOf<'relationship'>]);
+      for (const { text, plan } of plans) {
+        // A hub's relationships are not walked to find the one to another agent.
+        assert.ok(!operatorsOf(plan).some((operator) => operator.startsWith('Expand(All)')), text);
+      }
+      assertBounded();
+    });
+
+    it('reach what they read by an index or an element id', async () => {
+      await readNodes(client, names.agent, { keys: ['n1'] });
+      await readNodes(client, names.agent, { placed: [{ id: 'n1', at: '4:x:1' }] });
+      await readTies(client, ['5:x:1']);
+      await readTiesFrom(client, graph.labels.agent, ['4:x:1']);
+      assertBounded();
+    });
+
+    it('read no version before its lock', async () => {
+      const agent = sampleEntity('agent', { name: 'planned' });
+      const tie = upsert('relationship', sampleEntity('relationship', { name: 'planned' }), V);
+      await upsertNodes(explained, names.agent, [
+        { key: agent.id, version: V, properties: agentProperties(agent, V) },
+      ]);
+      await upsertRelationships(explained, names, [tie as ChangeOf<'relationship'>]);
+      for (const { text, plan } of plans.splice(0)) {
+        assert.doesNotMatch(JSON.stringify(plan), /cache\[[nr]\._version\]/, text);
+      }
+    });
+  });
+}
