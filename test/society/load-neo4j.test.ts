@@ -10,7 +10,7 @@ import { uniqueName } from '../support/names.ts';
 import { testStack } from '../support/stack.ts';
 import { agentOf, failOnRejected, HARD_NUMBERS, HARD_TEXTS, societyOf } from './in-memory-society.ts';
 
-const { url, user, password, database } = testStack()['neo4j-legacy'];
+const { url, user, password, database } = testStack().neo4j;
 const driver = neo4j.driver(url, neo4j.auth.basic(user, password), { disableLosslessIntegers: false });
 const madeLabels: string[] = [];
 after(async () => {
