@@ -19,6 +19,25 @@ const RULES: readonly Rule[] = [
     { code: 'no-space', says: 'its disk is full', hint: "Make room on the server's disk, then start again." },
   ],
   [
+    // What 5.26 says on a full disk; from then on the database refuses everything until the server is restarted.
+    /Transaction\.TransactionLogError$/,
+    null,
+    {
+      code: 'no-space',
+      says: 'it cannot write its transaction log; most likely its disk is full',
+      hint: "Make room on the server's disk, restart the server, then start again.",
+    },
+  ],
+  [
+    /Transaction\.TransactionStartFailed$/,
+    /needs to be restarted/,
+    {
+      code: 'unreachable',
+      says: 'the database has stopped after a critical error',
+      hint: 'Look in its debug.log (a full disk does this), mend the cause, and restart the server.',
+    },
+  ],
+  [
     /./,
     /^Server responded HTTP/,
     {

@@ -18,6 +18,8 @@ export interface Fetched {
   readonly topic: string;
   readonly partition: number;
   readonly messages: readonly KafkaMessage[];
+  /** Where the fetch after this one begins. */
+  readonly nextOffset: number;
   /** Keeps the membership alive; throws when the group is being shared out anew, which has to reach kafkajs. */
   heartbeat(): Promise<void>;
   /**
@@ -25,6 +27,8 @@ export interface Fetched {
    * breath as taking them: after a pause the position could be that of another generation.
    */
   taken(): void;
+  /** Ends this member for that reason. */
+  stop(reason: ChangeoverError): void;
 }
 
 export interface MemberEvents {
@@ -141,8 +145,16 @@ export class GroupMember implements Closable {
         if (this.#over) return;
         this.#commit = commitOffsetsIfNecessary;
         const { topic, partition, messages } = batch;
-        const taken = (): void => resolveOffset(batch.lastOffset());
-        await events.fetched({ topic, partition, messages, heartbeat, taken });
+        const lastOffset = batch.lastOffset();
+        await events.fetched({
+          topic,
+          partition,
+          messages,
+          nextOffset: Number(lastOffset) + 1,
+          heartbeat,
+          taken: () => resolveOffset(lastOffset),
+          stop: (reason) => this.#end(reason),
+        });
       },
     });
   }

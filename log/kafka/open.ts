@@ -179,6 +179,7 @@ class KafkaLog implements Log {
         await requireTopics(admin, specs);
         return GroupMember.open(clients, member, events);
       },
+      compacted: specs.some(({ cleanup }) => cleanup === 'compact'),
       maxBatchRecords: read.maxBatchRecords ?? DEFAULT_BATCH_RECORDS,
       maxBufferedBytes: Math.ceil(maxBufferedBytes / 2),
       heartbeatMs: heartbeatMsOf(options.sessionTimeoutMs),

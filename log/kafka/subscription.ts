@@ -13,6 +13,8 @@ import { lastOfEachRun, memoryOf, placeOf, recordOf, type TopicBatch, type Topic
 export interface SubscriptionOptions<N extends SchemaName> {
   readonly topics: ReadonlyMap<N, string>;
   readonly openMember: (events: MemberEvents) => Promise<GroupMember>;
+  /** Whether offsets may be missing because newer records of the same keys replaced them. */
+  readonly compacted: boolean;
   readonly maxBatchRecords: number;
   readonly maxBufferedBytes: number;
   readonly heartbeatMs: number;
@@ -154,28 +156,44 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
 
   async #receive(fetched: Fetched): Promise<void> {
     const generation = this.#generation;
-    const records = this.#fresh(fetched);
+    const kind = this.#kinds.get(fetched.topic);
+    if (kind === undefined) return;
+    const records = fetched.messages.map((message) => recordOf(kind, fetched.partition, message));
     while (!this.#buffer.hasRoomFor(records)) {
       await this.#roomOrHeartbeat(fetched);
       // Not taken: whoever owns the partition now fetches it again.
       if (generation !== this.#generation || this.#closing.signal.aborted) return;
     }
-    this.#taken.set(placeOf(fetched), Number(fetched.messages.at(-1)?.offset ?? -1) + 1);
+    const place = placeOf(fetched);
+    const jump = this.#jump(fetched, this.#taken.get(place), records[0]?.offset);
+    if (jump !== undefined) {
+      fetched.stop(jump);
+      return;
+    }
+    this.#taken.set(place, fetched.nextOffset);
     fetched.taken();
     this.#buffer.put(records);
   }
 
-  /** After a passing failure kafkajs may fetch again, in the same generation, what was taken already. */
-  #fresh(fetched: Fetched): readonly TopicRecord<N>[] {
-    const kind = this.#kinds.get(fetched.topic);
-    if (kind === undefined) return [];
-    const from = this.#taken.get(placeOf(fetched)) ?? 0;
-    const records: TopicRecord<N>[] = [];
-    for (const message of fetched.messages) {
-      const record = recordOf(kind, fetched.partition, message);
-      if (record.offset >= from) records.push(record);
-    }
-    return records;
+  /**
+   * Offsets of changes follow each other without a gap. Where they do not, records have expired or the topic was
+   * recreated, and kafkajs has gone to the beginning by itself; nobody may read on as if nothing had happened.
+   */
+  #jump(
+    { topic, partition }: Fetched,
+    expected: number | undefined,
+    found: number | undefined,
+  ): ChangeoverError | undefined {
+    if (expected === undefined || found === undefined || found === expected) return undefined;
+    if (found > expected && this.#options.compacted) return undefined;
+    const where = `${topic}, partition ${partition}`;
+    const what =
+      found > expected
+        ? `offsets ${expected} to ${found - 1} are missing`
+        : `it goes on at offset ${found} instead of ${expected}`;
+    return new ChangeoverError('gap', `The log has a gap: ${where}: ${what}.`, {
+      hint: 'Look at the retention of the topic and whether it was recreated. Backfill and validate before going on.',
+    });
   }
 
   async #roomOrHeartbeat(fetched: Fetched): Promise<void> {

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { Neo4jError } from 'neo4j-driver';
 import { neo4jError } from '../../connectors/neo4j/errors.ts';
-import { neo4jOptions } from '../../connectors/neo4j/options.ts';
 import { isSupported } from '../../connectors/neo4j/server-version.ts';
 import { ChangeoverError, type ErrorCode } from '../../core/errors.ts';
 import { upsert } from '../support/changes.ts';
@@ -154,6 +153,8 @@ describe('what a failure of the Neo4j server means', () => {
     ['Neo.ClientError.Schema.ConstraintValidationFailed', 'no', 'change-rejected', false],
     ['Neo.DatabaseError.Statement.ExecutionFailed', 'too large to index', 'change-rejected', false],
     ['Neo.DatabaseError.Transaction.TransactionCommitFailed', 'No space left on device', 'no-space', false],
+    ['Neo.DatabaseError.Transaction.TransactionLogError', 'Could not append', 'no-space', false],
+    ['Neo.DatabaseError.Transaction.TransactionStartFailed', 'needs to be restarted', 'unreachable', true],
     ['Neo.ClientError.Statement.SyntaxError', 'a defect of ours', 'internal', false],
   ];
 
@@ -176,27 +177,5 @@ describe('what a failure of the Neo4j server means', () => {
       assert.ok(isSupported(version));
     for (const version of ['3.5.35', '4.4.41', '5.25.1', '', 'dev'])
       assert.ok(!isSupported(version), version);
-  });
-});
-
-describe('the configuration of a Neo4j store', () => {
-  for (const [what, section] of Object.entries({
-    'an address of another sort': { url: 'http://127.0.0.1:7474' },
-    'a label that would break out of a query': { labels: { agent: 'A`) DETACH DELETE n //' } },
-    'one label for agents and embeddings': { labels: { agent: 'Thing', memory: 'Thing' } },
-    'a label of ours': { labels: { agent: 'ChangeoverMark' } },
-    'an option that does not exist': { passwort: 'x' },
-  })) {
-    it(`refuses ${what}`, () => {
-      assert.equal(neo4jOptions.safeParse(section).success, false);
-    });
-  }
-
-  it('needs nothing but the password, and describes every option', () => {
-    const { labels, space, url } = neo4jOptions.parse({ password: 'x' });
-    assert.deepEqual(labels, { agent: 'Agent', memory: 'Memory' });
-    assert.deepEqual(space, { revision: '1', metric: 'cosine', normalised: true });
-    assert.equal(url, 'bolt://127.0.0.1:7687');
-    for (const [name, option] of Object.entries(neo4jOptions.shape)) assert.ok(option.description, name);
   });
 });

@@ -16,6 +16,8 @@ export interface TestGraph {
   options(changes?: object): Neo4jOptions;
   open(role: Role, kinds: readonly Kind[], changes?: object): Promise<Store>;
   run(text: string, parameters?: object): Promise<readonly Row[]>;
+  /** Removes all nodes of these labels; what was prepared stays. */
+  clear(): Promise<void>;
   /** Removes everything of these labels, and closes what was opened. */
   remove(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export function testGraph(): TestGraph {
       opened.push(store);
       return store;
     },
+    clear: () => removeNodes(run, labels),
     async remove() {
       for (const store of opened) await store.close();
       await removeLabels(run, labels);
@@ -55,16 +58,25 @@ export function testGraph(): TestGraph {
   };
 }
 
+function belongsTo(labels: Neo4jOptions['labels']): (name: unknown) => boolean {
+  return (name) => Object.values(labels).some((label) => String(name).includes(label));
+}
+
+async function removeNodes(run: TestGraph['run'], labels: Neo4jOptions['labels']): Promise<void> {
+  const ours = belongsTo(labels);
+  for (const row of await run('CALL db.labels() YIELD label RETURN label')) {
+    if (ours(row.get('label'))) await run(`MATCH (n:\`${row.get('label')}\`) DETACH DELETE n`);
+  }
+}
+
 async function removeLabels(run: TestGraph['run'], labels: Neo4jOptions['labels']): Promise<void> {
-  const ours = (name: unknown) => Object.values(labels).some((label) => String(name).includes(label));
+  const ours = belongsTo(labels);
   for (const row of await run('SHOW CONSTRAINTS YIELD name, labelsOrTypes')) {
     if (ours(row.get('labelsOrTypes'))) await run(`DROP CONSTRAINT \`${row.get('name')}\` IF EXISTS`);
   }
   for (const row of await run('SHOW INDEXES YIELD name, labelsOrTypes')) {
     if (ours(row.get('labelsOrTypes'))) await run(`DROP INDEX \`${row.get('name')}\` IF EXISTS`);
   }
-  for (const row of await run('CALL db.labels() YIELD label RETURN label')) {
-    if (ours(row.get('label'))) await run(`MATCH (n:\`${row.get('label')}\`) DETACH DELETE n`);
-  }
+  await removeNodes(run, labels);
   await run('MATCH (m:ChangeoverMark) WHERE m.label IN $labels DELETE m', { labels: Object.values(labels) });
 }

@@ -85,10 +85,15 @@ for (const content of ['an empty graph', 'a graph of some size'] as const) {
     });
 
     it('reach what they read by an index or an element id', async () => {
+      // The planner knows how long a list is: many of few nodes it finds faster by reading all of them.
+      const some = Array.from(
+        { length: content === 'an empty graph' ? 1 : 40 },
+        (_, index) => `4:x:${index}`,
+      );
       await readNodes(client, names.agent, { keys: ['n1'] });
       await readNodes(client, names.agent, { placed: [{ id: 'n1', at: '4:x:1' }] });
       await readTies(client, ['5:x:1']);
-      await readTiesFrom(client, graph.labels.agent, ['4:x:1']);
+      await readTiesFrom(client, graph.labels.agent, some);
       assertBounded();
     });
 

@@ -371,11 +371,12 @@ function controlContract(world: World): void {
   it('reads everything that was written before the call, by whatever process', async () => {
     const { log, prefix } = await world.fresh();
     const other = await world.open(prefix);
-    for (let turn = 1; turn <= 5; turn++) {
-      await Promise.all(
-        Array.from({ length: 500 }, (_, index) => other.control.write('turn', [turn, index])),
-      );
-      assert.deepEqual((await log.control.read('turn')).get('turn')?.body, [turn, 499]);
+    // More than one answer of a broker holds, so that a reader cannot have it all at once.
+    const padding = 'x'.repeat(5_000);
+    for (let turn = 1; turn <= 3; turn++) {
+      const bodies = Array.from({ length: 500 }, (_, index) => ({ turn, index, padding }));
+      await Promise.all(bodies.map((body) => other.control.write('turn', body)));
+      assert.deepEqual((await log.control.read('turn')).get('turn')?.body, bodies.at(-1));
     }
   });
 

@@ -81,8 +81,12 @@ describe('the log and the settings of its topics', () => {
     const publisher = await log.publisher();
     const scalars = { x: 'x'.repeat(2_000_000) };
     const large = upsert('agent', sampleEntity('agent', { name: 'large', scalars }), 1);
-    await assert.rejects(publisher.publish([large]), { code: 'change-rejected' });
-    await publisher.publish([upsert('agent', sampleEntity('agent', { name: 'small' }), 1)]);
+    await assert.rejects(publisher.publish([...agents(1), large]), { code: 'change-rejected' });
+    assert.ok(
+      (await log.positions(['agent'])).every(({ end }) => end === 0),
+      'nothing of the call was sent',
+    );
+    await publisher.publish(agents(1));
   });
 
   it('creates topics that take changes as large as configured', async () => {
@@ -111,16 +115,47 @@ describe('the log and the settings of its topics', () => {
       const log = await open(codec);
       await log.prepare();
       await setTopic(`${family}-${codec}.agents`, 'compression.type', codec);
-      await (await log.publisher()).publish(agents(100));
+      const publisher = await log.publisher();
       const reader = await log.subscribe({ group: 'g', kinds: ['agent'] });
-      await assert.rejects(firstBatch(reader), (error: Error & { code?: string; hint?: string }) => {
+      // The broker takes the setting up when it pleases, so there is something new until the reader gives up.
+      const stop = new AbortController();
+      const publishing = (async () => {
+        while (!stop.signal.aborted) await Promise.all([publisher.publish(agents(100)), delay(100)]);
+      })();
+      const reading = readUntil(reader, AbortSignal.timeout(30_000));
+      await assert.rejects(reading, (error: Error & { code?: string; hint?: string }) => {
         assert.equal(error.code, 'unsupported');
         assert.match(error.message.toLowerCase(), new RegExp(`agents.*${codec}`));
         assert.match(error.hint ?? '', /compression\.type/);
         return true;
       });
+      stop.abort();
+      await publishing;
     });
   }
+
+  it('stops with a gap when records expire before they were read', async () => {
+    const log = await open('expired', { partitions: 1 });
+    await log.prepare();
+    const publisher = await log.publisher();
+    for (let version = 1; version <= 30; version++) await publisher.publish(agents(100));
+    const reader = await log.subscribe({ group: 'g', kinds: ['agent'], maxBufferedBytes: 64 * 1024 });
+    const iterator = reader.batches(AbortSignal.timeout(30_000))[Symbol.asyncIterator]();
+    await iterator.next();
+    await delay(500);
+    const topic = `${family}-expired.agents`;
+    await withAdmin(async (admin) => {
+      // kafkajs has to know the topic first.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2900' }] });
+    });
+    await assert.rejects(
+      (async () => {
+        for (let next = await iterator.next(); next.done !== true; next = await iterator.next());
+      })(),
+      { code: 'gap', message: /expired\.agents, partition 0: offsets \d+ to 2899 are missing/ },
+    );
+  });
 
   it('tells the reader when a topic is deleted under it', async () => {
     const log = await open('deleted');
@@ -159,6 +194,10 @@ function agents(count: number) {
   return Array.from({ length: count }, (_, index) =>
     upsert('agent', sampleEntity('agent', { name: `agent ${index}` }), 1),
   );
+}
+
+async function readUntil(reader: Subscription, signal: AbortSignal): Promise<void> {
+  for await (const batch of reader.batches(signal)) await reader.commit(batch);
 }
 
 async function firstBatch(reader: Subscription): Promise<RecordBatch> {
