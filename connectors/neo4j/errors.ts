@@ -97,7 +97,7 @@ const RULES: readonly Rule[] = [
   ],
   [/Security\.AuthorizationExpired$/, null, { code: 'unauthenticated', retryable: true }],
   [
-    /ForbiddenOnReadOnlyDatabase|WriteOnReadOnlyAccessMode|Database\.ReadOnly/,
+    /ForbiddenOnReadOnlyDatabase|WriteOnReadOnlyAccess(Mode|Database)|Database\.ReadOnly/,
     null,
     {
       code: 'forbidden',

@@ -83,7 +83,7 @@ async function checkIndex(scope: SchemaScope) {
     return {
       ok: false,
       detail: `no range index on :${label}(id): every stretch of a scan reads and sorts the whole label`,
-      fix: `Let the store be prepared, or run CREATE INDEX FOR (n:${label}) ON (n.id).`,
+      fix: `Let the store be prepared, or run CREATE CONSTRAINT FOR (n:${label}) REQUIRE n.id IS UNIQUE.`,
     };
   }
   return { ok: true, detail: labelsOf(scope).join(', ') };

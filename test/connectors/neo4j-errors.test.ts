@@ -142,6 +142,7 @@ describe('what a failure of the Neo4j server means', () => {
     ['Neo.ClientError.Security.CredentialsExpired', 'no', 'unauthenticated', false],
     ['Neo.ClientError.Security.AuthorizationExpired', 'no', 'unauthenticated', true],
     ['Neo.ClientError.Security.Forbidden', 'no', 'forbidden', false],
+    ['Neo.ClientError.General.WriteOnReadOnlyAccessDatabase', 'no', 'forbidden', false],
     ['Neo.ClientError.General.ForbiddenOnReadOnlyDatabase', 'no', 'forbidden', false],
     ['Neo.ClientError.Database.DatabaseNotFound', 'no', 'mismatch', false],
     ['Neo.ClientError.Transaction.TransactionTimedOut', 'no', 'timeout', true],

@@ -129,6 +129,6 @@ describe('a place in Neo4j and its role', () => {
       failed.map(({ check }) => check),
       ['index on id'],
     );
-    assert.match(failed[0]?.fix ?? '', /CREATE INDEX/);
+    assert.match(failed[0]?.fix ?? '', /CREATE CONSTRAINT/);
   });
 });
