@@ -21,12 +21,12 @@ const LOGIN: Meaning = {
 };
 const FORBIDDEN: Meaning = {
   code: 'forbidden',
-  hint: 'Grant kafka.user the rights that docs/security.md lists (topics, groups with our prefix).',
+  hint: 'Grant kafka.user to create, describe, read and write topics, and to read groups, that start with our prefix.',
 };
 /** A broker that has just started, or just been told of the topic, says this for a moment. */
 const NO_TOPIC: Meaning = {
   code: 'mismatch',
-  hint: 'Create the topics with `changeover prepare`.',
+  hint: 'Check the prefix, and whether its topics have been prepared.',
   retryable: true,
 };
 const REFUSED_SETTING: Meaning = {
@@ -62,7 +62,10 @@ const BY_TYPE: Readonly<Record<string, Meaning>> = {
     code: 'config',
     hint: 'Kafka takes letters, digits, ".", "_" and "-" in a prefix.',
   },
-  UNSUPPORTED_VERSION: { code: 'unsupported', hint: 'Kafka 2.1 and newer is supported.' },
+  UNSUPPORTED_VERSION: {
+    code: 'unsupported',
+    hint: 'Look at the version of the brokers; 4.2 is known to work.',
+  },
   UNSUPPORTED_COMPRESSION_TYPE: CODEC,
   MESSAGE_TOO_LARGE: { code: 'change-rejected', hint: "Lower kafka.maxChangeBytes to the topic's limit." },
   RECORD_LIST_TOO_LARGE: {
@@ -94,7 +97,10 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   KafkaJSLockTimeout: TIMEOUT,
   KafkaJSSASLAuthenticationError: LOGIN,
   KafkaJSNotImplemented: CODEC,
-  KafkaJSServerDoesNotSupportApiKey: { code: 'unsupported', hint: 'Kafka 2.1 and newer is supported.' },
+  KafkaJSServerDoesNotSupportApiKey: {
+    code: 'unsupported',
+    hint: 'Look at the version of the brokers; 4.2 is known to work.',
+  },
 };
 
 /** The client wraps what happened, up to three deep; the innermost says it. */

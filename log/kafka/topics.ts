@@ -82,7 +82,7 @@ class MissingTopics extends ChangeoverError {
   constructor(names: readonly string[], cause: unknown) {
     const text = names.length === 0 ? '' : `: ${names.join(', ')}`;
     super('mismatch', `Topics are missing${text}.`, {
-      hint: 'Create them with `changeover prepare`, and check the prefix and the rights of kafka.user.',
+      hint: 'Check the prefix, whether its topics have been prepared, and the rights of kafka.user.',
       cause,
     });
   }
