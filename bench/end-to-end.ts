@@ -1,16 +1,18 @@
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { readConfig } from '../cli/config.ts';
 import { loadLegacyStores } from '../cli/demo/load-legacy.ts';
 import { withDeployment } from '../cli/deployment.ts';
-import { writeStackConfig } from '../cli/work/stack-config.ts';
+import { stackConfig } from '../cli/work/stack-config.ts';
 import { lagOf } from '../log/log.ts';
 import { KINDS, type Kind } from '../schemas/kinds.ts';
 import type { Society } from '../society/society.ts';
 import type { StackAddresses } from '../stack/addresses.ts';
-import { openStack } from '../stack/stack.ts';
+import { openStack, type Stack } from '../stack/stack.ts';
 import { ended, said, startCommand } from './cli.ts';
-import { peakResidentMegabytes } from './measure.ts';
+import { cpuSeconds, ProcessSampler, peakResidentMegabytes } from './measure.ts';
 
 export interface EndToEnd {
   readonly changes: number;
@@ -21,13 +23,15 @@ export interface EndToEnd {
   readonly backfillSeconds: number;
   readonly backfillMegabytes: number;
   readonly runMegabytes: number;
+  /** Processor seconds in that time, by process: our two and each server. */
+  readonly cpu: Readonly<Record<string, number>>;
 }
 
 export type BenchStack = Pick<StackAddresses, 'kafka' | 'neo4j' | 'milvus' | 'postgres' | 'redis'>;
 
 /** A fresh stack for one benchmark, gone afterwards. */
 export async function withBenchStack<T>(
-  work: (addresses: BenchStack, dir: string) => Promise<T>,
+  work: (addresses: BenchStack, stack: Stack) => Promise<T>,
 ): Promise<T> {
   const stack = await openStack({
     dir: join('.changeover', 'bench'),
@@ -35,59 +39,98 @@ export async function withBenchStack<T>(
   });
   if (existsSync(join(stack.dir, 'state.json'))) await stack.reset();
   try {
-    return await work(await stack.up(), stack.dir);
+    return await work(await stack.up(), stack);
   } finally {
     await stack.reset();
   }
 }
 
-/**
- * Moves a society as an operator would: `changeover run` in one process, `changeover backfill` in another, both from
- * their start. The sinks' process is started first, because it would be running already.
- */
-export async function moveSociety(society: Society, addresses: BenchStack, dir: string): Promise<EndToEnd> {
+/** Fills the legacy stores of the stack. */
+export async function loadSociety(society: Society, addresses: BenchStack, { dir }: Stack): Promise<void> {
   const context = {
     env: {},
     signal: new AbortController().signal,
     print: console.error,
     note: console.error,
   };
-  const configFile = await writeStackConfig(dir, addresses);
   const onRejected = ({ where, reason }: { where: string; reason: string }): void => {
     throw new Error(`${where}: ${reason}`);
   };
-  await loadLegacyStores(
-    society,
-    { addresses, dictionaryFile: join(dir, 'society.json') },
-    onRejected,
-    context,
-  );
+  const places = { addresses, dictionaryFile: join(dir, 'society.json') };
+  await loadLegacyStores(society, places, onRejected, context);
+}
 
+/**
+ * Moves what is in the legacy stores as an operator would: `changeover run` in one process, `changeover backfill` in
+ * another, both from their start. The sinks' process is started first, because it would be running already. Each round
+ * goes through topics, and into places, of its own, so that it moves everything again on servers that are warm.
+ */
+export async function moveSociety(addresses: BenchStack, stack: Stack, round: number): Promise<EndToEnd> {
+  const configFile = await writeRoundConfig(addresses, stack, round);
   const run = startCommand(['--config', configFile, 'run']);
   const runEnded = ended(run);
-  runEnded.catch(() => {});
-  await said(run, 'follows');
-  const startedMs = performance.now();
-  const backfill = startCommand(['--config', configFile, 'backfill']);
-  let backfillMegabytes = 0;
-  const sampler = setInterval(() => {
-    if (backfill.pid !== undefined && backfill.exitCode === null) {
-      backfillMegabytes = Math.max(backfillMegabytes, peakResidentMegabytes(backfill.pid));
-    }
-  }, 100);
-  await ended(backfill).finally(() => clearInterval(sampler));
-  const backfillSeconds = (performance.now() - startedMs) / 1000;
-
   // A consumer that stops would leave us waiting for ever.
   const stopped = runEnded.then(() => Promise.reject(new Error('`changeover run` ended by itself')));
+  stopped.catch(() => {});
+  await said(run, 'follows');
+
+  const servers = await serverPids(stack);
+  const before = cpuOf({ ...servers, run: [run.pid] });
+  const startedMs = performance.now();
+  const backfill = startCommand(['--config', configFile, 'backfill']);
+  const sampler = new ProcessSampler(backfill.pid);
+  await ended(backfill).finally(() => sampler.stop());
+  const backfillSeconds = (performance.now() - startedMs) / 1000;
   const byKind = await Promise.race([allCommitted(configFile), stopped]);
   const seconds = (performance.now() - startedMs) / 1000;
-  const runMegabytes = peakResidentMegabytes(run.pid ?? 0);
-  stopped.catch(() => {});
+
+  const after = cpuOf({ ...servers, run: [run.pid] });
+  const runMegabytes = peakResidentMegabytes(run.pid);
   run.kill('SIGTERM');
   await runEnded;
-  const changes = KINDS.reduce((sum, kind) => sum + byKind[kind], 0);
-  return { changes, byKind, seconds, backfillSeconds, backfillMegabytes, runMegabytes };
+  const used = Object.entries(after).map(([name, cpu]) => [name, cpu - (before[name] ?? 0)]);
+  return {
+    changes: KINDS.reduce((sum, kind) => sum + byKind[kind], 0),
+    byKind,
+    seconds,
+    backfillSeconds,
+    backfillMegabytes: sampler.megabytes,
+    runMegabytes,
+    cpu: { backfill: sampler.cpuSeconds, ...Object.fromEntries(used) },
+  };
+}
+
+async function writeRoundConfig(addresses: BenchStack, { dir }: Stack, round: number): Promise<string> {
+  const config = stackConfig(dir, addresses);
+  const target = config.target as Record<'neo4j' | 'milvus' | 'postgres', Record<string, unknown>>;
+  const file = join(dir, `round-${round}.yaml`);
+  const ofRound = {
+    ...config,
+    prefix: `round-${round}`,
+    target: {
+      neo4j: { ...target.neo4j, labels: { agent: `Agent${round}`, memory: `Vector${round}` } },
+      milvus: { ...target.milvus, collection: `memories_${round}` },
+      postgres: { ...target.postgres, schema: `round_${round}` },
+    },
+  };
+  await writeFile(file, stringify(ofRound), { mode: 0o600 });
+  return file;
+}
+
+/** The servers' processes and their children (Postgres has one for each connection). */
+async function serverPids(stack: Stack): Promise<Record<string, readonly number[]>> {
+  const status = await stack.status();
+  return Object.fromEntries(status.map(({ service, pids }) => [service, pids]));
+}
+
+function cpuOf(
+  processes: Readonly<Record<string, readonly (number | undefined)[]>>,
+): Readonly<Record<string, number>> {
+  const used: Record<string, number> = {};
+  for (const [name, pids] of Object.entries(processes)) {
+    used[name] = pids.reduce<number>((sum, pid) => sum + cpuSeconds(pid), 0);
+  }
+  return used;
 }
 
 /** Resolves with the number of records of each kind when every target store has committed all of them. */

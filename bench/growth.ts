@@ -21,7 +21,7 @@ export async function benchGrowth(args: readonly string[]): Promise<void> {
     options: { agents: { type: 'string', default: '1000000' } },
   });
   const agents = Number(values.agents);
-  await withBenchStack(async (addresses, dir) => {
+  await withBenchStack(async (addresses, { dir }) => {
     const configFile = await writeStackConfig(dir, addresses);
     // Few friends: this is about the number of agents.
     await writeDictionary(
@@ -34,7 +34,7 @@ export async function benchGrowth(args: readonly string[]): Promise<void> {
     child.stderr?.on('data', (text: Buffer) => {
       for (const line of text.toString().split('\n')) {
         const done = Number(PROGRESS.exec(line)?.[1]?.replaceAll(',', ''));
-        if (!Number.isFinite(done) || child.pid === undefined || child.exitCode !== null) continue;
+        if (!Number.isFinite(done) || child.pid === undefined) continue;
         seen.push({
           done,
           seconds: (performance.now() - startedMs) / 1000,

@@ -83,7 +83,7 @@ export const configSchema = z.object({
         .int()
         .min(1)
         .max(20_000)
-        .default(4_000)
+        .default(2_000)
         .describe('most changes that are offered to a store at once'),
     })
     .prefault({}),

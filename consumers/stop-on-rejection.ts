@@ -5,9 +5,10 @@ import type { Stage } from './stage.ts';
 export function stopOnRejection(sink: string): Stage {
   return (next) => async (batch, signal) => {
     const outcomes = await next(batch, signal);
-    for (const [index, outcome] of outcomes.entries()) {
-      const received = batch[index];
-      if (outcome.status !== 'rejected' || received === undefined) continue;
+    const index = outcomes.findIndex(({ status }) => status === 'rejected');
+    const outcome = outcomes[index];
+    const received = batch[index];
+    if (outcome?.status === 'rejected' && received !== undefined) {
       const { change, record } = received;
       throw new ChangeoverError(
         'change-rejected',

@@ -12,6 +12,8 @@ export interface EncodedChange {
 /** What a record costs beside its key and value, generously: its own header and its share of the batch's. */
 export const RECORD_OVERHEAD_BYTES = 128;
 
+const MAX_REASON_CHARACTERS = 200;
+
 /** Throws `change-rejected` for what is no change, and for one that is larger than the log takes. */
 export function encodeChange(codec: Codec, change: Change, maxBytes: number): EncodedChange {
   const key = Buffer.from(change.key);
@@ -31,7 +33,8 @@ function encode(codec: Codec, change: Change): Buffer {
   } catch (error) {
     throw new ChangeoverError(
       'change-rejected',
-      `Not a change of ${change.kind} ${change.key}: ${messageOf(error)}`,
+      // The codec names the value that it cannot take, whole.
+      `Not a change of ${change.kind} ${change.key}: ${messageOf(error).slice(0, MAX_REASON_CHARACTERS)}`,
       { cause: error },
     );
   }

@@ -46,8 +46,23 @@ function undecodable(kind: Kind, key: string, reason: string, cause?: unknown): 
 }
 
 function toWire(change: Change): WireChangeOf[Kind] {
-  const { op, before, after, version, eventId, origin, capturedAt } = change;
+  const { op, version, eventId, origin, capturedAt } = change;
+  const { before, after } = change.kind === 'embedding' ? withBuffers(change) : change;
   return { op, before, after, version, event_id: eventId, origin, ts_us: capturedAt } as WireChangeOf[Kind];
+}
+
+/** avsc takes no other bytes than a Buffer's; this is a view, not a copy. */
+function withBuffers({
+  before,
+  after,
+}: ChangeOf<'embedding'>): Pick<ChangeOf<'embedding'>, 'before' | 'after'> {
+  return { before: before && withBuffer(before), after: after && withBuffer(after) };
+}
+
+function withBuffer(embedding: EntityOf['embedding']): EntityOf['embedding'] {
+  const { vector } = embedding;
+  if (!(vector instanceof Uint8Array) || Buffer.isBuffer(vector)) return embedding;
+  return { ...embedding, vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength) };
 }
 
 function fromWire<K extends Kind>(kind: K, key: string, wire: WireChangeOf[K]): Change {

@@ -59,9 +59,12 @@ function jsonField(metadata: Scalars): Readonly<Record<string, unknown>> {
   return Object.values(metadata).some(isNegativeZero) ? withNegativeZeros(metadata) : metadata;
 }
 
-/** Copied first: the bytes come out of a message at any offset, and floats want a multiple of four. */
+/** A loop over a view: the bytes stand at any offset, and an iterator would make an object of each float. */
 function floatsOf(bytes: Uint8Array): number[] {
-  return Array.from(new Float32Array(new Uint8Array(bytes).buffer));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const floats = new Array<number>(bytes.byteLength / 4);
+  for (let index = 0; index < floats.length; index++) floats[index] = view.getFloat32(index * 4, true);
+  return floats;
 }
 
 function bytesOf(floats: readonly number[]): Uint8Array {

@@ -7,7 +7,7 @@ import { removeTombstones, tombstonesOf } from './apply-nodes.ts';
 import type { Transaction } from './client.ts';
 import { lockNodes, removeIdleStubs } from './lock-nodes.ts';
 import { LOCK_PROPERTY, type Names, quoted } from './names.ts';
-import { type Ends, relationshipProperties, tombstoneKey } from './rows.ts';
+import { type Ends, relationshipExtras, tombstoneKey } from './rows.ts';
 import { storedNumber, VERSION } from './values.ts';
 
 /**
@@ -102,19 +102,23 @@ async function merge(
      WITH i, collect(r) AS all, max(r[$version]) AS held
      WHERE coalesce(held < $versions[i], true)
      WITH i, all[0] AS r, all[1..] AS others
-     SET r = $properties[i],
+     SET r = $extras[i],
+       r.${VERSION} = toInteger($versions[i]), r.strength = $strengths[i], r.migrated = true,
        r.since = CASE WHEN $since[i] IS NULL THEN null ELSE datetime({epochMillis: $since[i]}) END
      FOREACH (other IN others | DELETE other)
-     RETURN i`,
+     RETURN collect(i) AS won`,
     {
       ...endsOf(ties),
       version: VERSION,
-      versions: ties.map(({ change }) => storedNumber(change.version)),
-      properties: ties.map((tie) => relationshipProperties(stateOf(tie), tie.change.version)),
+      // Sent as floats, which hold them exactly (they are safe integers) and cost the driver less than integers.
+      versions: ties.map(({ change }) => change.version),
+      strengths: ties.map((tie) => storedNumber(stateOf(tie).strength)),
+      extras: ties.map((tie) => relationshipExtras(stateOf(tie))),
       since: ties.map((tie) => storedTime(stateOf(tie).since)),
     },
   );
-  return rows.map((row) => Number(row.get('i')));
+  const won: readonly unknown[] = rows[0]?.get('won') ?? [];
+  return won.map(Number);
 }
 
 export async function removeIdleEnds(

@@ -54,13 +54,9 @@ export function readAgent(properties: Properties, { defaults }: Neo4jOptions): R
   return checked('agent', { id, type, active, attributes } as EntityOf['agent'], faults);
 }
 
-/** All but `since`, which the server makes a DATETIME of. */
-export function relationshipProperties(tie: EntityOf['relationship'], version: number): Properties {
-  const properties: Properties = {
-    strength: storedNumber(tie.strength),
-    migrated: true,
-    _version: storedNumber(version),
-  };
+/** What a relationship has beside the fields that every one has. */
+export function relationshipExtras(tie: EntityOf['relationship']): Properties {
+  const properties: Properties = {};
   writeScalars(properties, tie.properties, RELATIONSHIP_FIELDS);
   return properties;
 }
@@ -145,14 +141,16 @@ function vectorOf(components: unknown, faults: string[]): Uint8Array {
     faults.push(components === undefined ? 'it has no embedding' : 'property "embedding" is no list');
     return new Uint8Array();
   }
-  const vector = Buffer.allocUnsafe(components.length * 4);
-  for (const [index, component] of components.entries()) {
-    const value: unknown = isInt(component) ? component.toNumber() : component;
+  const vector = new Uint8Array(components.length * 4);
+  const view = new DataView(vector.buffer);
+  for (let index = 0; index < components.length; index++) {
+    const component: unknown = components[index];
+    const value = isInt(component) ? component.toNumber() : component;
     if (typeof value !== 'number') {
       faults.push(`property "embedding" has no number at place ${index}`);
       return new Uint8Array();
     }
-    vector.writeFloatLE(value, index * 4);
+    view.setFloat32(index * 4, value, true);
   }
   return vector;
 }

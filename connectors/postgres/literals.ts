@@ -8,7 +8,8 @@ import type { ColumnType } from './tables.ts';
 export function arrayLiteral(type: ColumnType, values: readonly unknown[]): string {
   const write = WRITERS[type];
   let literal = '{';
-  for (const [index, value] of values.entries()) {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
     if (index > 0) literal += ',';
     literal += value === null || value === undefined ? 'NULL' : write(value);
   }

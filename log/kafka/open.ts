@@ -26,7 +26,8 @@ import {
 
 const MAX_BATCH_BYTES = 512 * 1024;
 const DEFAULT_BATCH_RECORDS = 5_000;
-const DEFAULT_BUFFERED_BYTES = 8 * 1024 * 1024;
+const DEFAULT_BUFFERED_BYTES = 2 * 1024 * 1024;
+const FETCHED_SHARE = 1 / 4;
 
 /**
  * The log on Kafka. Throws within `openTimeoutMs` when no broker answers, naming the address. A log makes one
@@ -170,8 +171,9 @@ class KafkaLog implements Log {
       groupId: this.#groupId(read.group),
       topics: [...topics.values()],
       sessionTimeoutMs: options.sessionTimeoutMs,
-      // Half for the buffer, half for what was fetched from each broker and waits for room.
-      maxFetchBytes: Math.ceil(maxBufferedBytes / 2 / Math.max(1, cluster.brokers.length)),
+      // What was fetched from each broker and waits for room is small on the wire and large in memory: kafkajs makes
+      // several objects of each record.
+      maxFetchBytes: Math.ceil((maxBufferedBytes * FETCHED_SHARE) / Math.max(1, cluster.brokers.length)),
     };
     return KafkaSubscription.open({
       topics,
@@ -181,7 +183,7 @@ class KafkaLog implements Log {
       },
       compacted: specs.some(({ cleanup }) => cleanup === 'compact'),
       maxBatchRecords: read.maxBatchRecords ?? DEFAULT_BATCH_RECORDS,
-      maxBufferedBytes: Math.ceil(maxBufferedBytes / 2),
+      maxBufferedBytes: Math.ceil(maxBufferedBytes * (1 - FETCHED_SHARE)),
       heartbeatMs: heartbeatMsOf(options.sessionTimeoutMs),
       address: clients.address,
       clock,

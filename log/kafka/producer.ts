@@ -43,14 +43,22 @@ export async function openLaneProducer(clients: Clients): Promise<LaneProducer> 
   };
 }
 
+/**
+ * kafkajs parts the messages of a send by partition with `reduce`, and copies the list once per message on the way
+ * (producer/groupMessagesPerPartition). All of ours are of one partition, so this list answers at once.
+ */
+function groupedAlready(partition: number, messages: readonly LaneMessage[]): LaneMessage[] {
+  const list = [...messages];
+  return Object.defineProperty(list, 'reduce', { value: () => ({ [partition]: list }) });
+}
+
 async function send(
   producer: Producer,
   topic: string,
   partition: number,
   messages: readonly LaneMessage[],
 ): Promise<void> {
-  // kafkajs does not change the list; copying it would cost more than it protects.
-  const sent = messages as LaneMessage[];
+  const sent = groupedAlready(partition, messages);
   const answers = await producer.send({ topic, acks: ALL_IN_SYNC_REPLICAS, messages: sent });
   if (answers.some((answer) => answer.topicName === topic && answer.partition === partition)) return;
   // When kafkajs does not find the partition in what it knows of the topic, it sends nothing and reports success.

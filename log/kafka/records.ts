@@ -10,7 +10,7 @@ export type TopicBatch<N extends SchemaName> = Omit<RecordBatch, 'records'> & {
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 /** What a record costs in memory beside its key and value. */
-const RECORD_BYTES = 200;
+const RECORD_BYTES = 256;
 
 /** Bytes of memory that a record takes, about. */
 export function memoryOf({ key, value }: Pick<LogRecord, 'key' | 'value'>): number {

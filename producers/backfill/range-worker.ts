@@ -5,7 +5,8 @@ import type { RetryPolicy } from '../../core/retry.ts';
 import type { ControlTopic, Publisher } from '../../log/log.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
-import { type RangeFact, writeRange } from './facts.ts';
+import type { RangeFact } from './facts.ts';
+import { RangeProgress } from './range-progress.ts';
 import { ReadFailure, readAhead } from './read-ahead.ts';
 import { type ReadContext, readChange } from './read-change.ts';
 
@@ -31,47 +32,45 @@ export interface RangeContext {
 }
 
 /**
+ * While one chunk is on its way into the log the next ones follow it, so that what goes to one partition goes in few
+ * large requests. More would cost memory and gain nothing.
+ */
+const CHUNKS_IN_FLIGHT = 4;
+
+/**
  * Moves one range into the log: read a chunk, publish it, write down how far the log has confirmed, in this order. A
  * rest that cannot be read is a *hole*, written down with its reason. The publisher's errors are not the range's: they
  * end the run.
  */
 export async function moveRange<K extends Kind>(
-  { kind, source, range, subject, fact: before }: RangeWork<K>,
+  { kind, source, range, subject, fact }: RangeWork<K>,
   context: RangeContext,
   signal: AbortSignal,
 ): Promise<RangeFact> {
   const { publisher, control, limiter, clock, batchSize, retryPolicy, readContextOf, onChunk } = context;
   const chunks = readAhead<K>({
     open: (after) => source.scan(kind, { after, until: range.until }, { limit: batchSize, signal }),
-    after: before.last ?? range.after,
+    after: fact.last ?? range.after,
     policy: retryPolicy,
     clock,
     signal,
   });
-  let fact = before;
-  const note = async (next: RangeFact): Promise<RangeFact> => {
-    await writeRange(control, subject, next);
-    fact = next;
-    return next;
-  };
-
+  const progress = new RangeProgress({
+    control,
+    subject,
+    fact,
+    maxInFlight: CHUNKS_IN_FLIGHT,
+    onConfirmed: (published, rejected) => onChunk(kind, published, rejected),
+  });
   try {
     for await (const chunk of chunks) {
       await limiter.take(chunk.rows.length, signal);
-      await publisher.publish(chunk.rows.map((row) => readChange(kind, row, readContextOf(kind))));
-      // Told before it is written down: a rejected item may be reported twice after a crash, never not at all.
-      onChunk(kind, chunk.rows.length, chunk.rejected);
-      await note({
-        status: 'running',
-        last: chunk.last,
-        published: fact.published + chunk.rows.length,
-        rejected: fact.rejected + chunk.rejected.length,
-      });
+      const changes = chunk.rows.map((row) => readChange(kind, row, readContextOf(kind)));
+      await progress.add(chunk, publisher.publish(changes));
     }
   } catch (error) {
     if (!(error instanceof ReadFailure)) throw error;
-    return note({ ...fact, status: 'hole', reason: error.message });
+    return progress.finish({ status: 'hole', reason: error.message });
   }
-  const { reason: _mended, ...rest } = fact;
-  return note({ ...rest, status: 'done' });
+  return progress.finish({ status: 'done' });
 }

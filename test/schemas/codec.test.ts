@@ -56,6 +56,20 @@ for (const kind of KINDS) {
   });
 }
 
+it('a vector may stand anywhere in any bytes, not only in a Buffer', () => {
+  const entity = sampleEntity('embedding', { name: 'plain bytes' });
+  const around = new Uint8Array(entity.vector.byteLength + 6);
+  around.set(entity.vector, 3);
+  const vector = around.subarray(3, 3 + entity.vector.byteLength);
+  const read = reread({
+    ...upsert('embedding', { ...entity, vector }, 7),
+    before: { ...entity, vector },
+  } as Change);
+  assert.ok(read.kind === 'embedding' && read.after !== null && read.before !== null);
+  assert.deepEqual(differences(read.after, entity), []);
+  assert.deepEqual(differences(read.before, entity), []);
+});
+
 it('random bytes are refused, never half read', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), fc.constantFrom(...KINDS), (bytes, kind) => {

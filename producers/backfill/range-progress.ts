@@ -1,0 +1,87 @@
+import type { RejectedItem, ScanChunk } from '../../connectors/connector.ts';
+import type { ControlTopic } from '../../log/log.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import { type RangeFact, writeRange } from './facts.ts';
+
+export interface RangeProgressOptions {
+  readonly control: ControlTopic;
+  /** Where the fact about this range stands in the control topic. */
+  readonly subject: string;
+  /** How far it had come. */
+  readonly fact: RangeFact;
+  /** Chunks that may be on their way into the log at once. */
+  readonly maxInFlight: number;
+  readonly onConfirmed: (published: number, rejected: readonly RejectedItem[]) => void;
+}
+
+/**
+ * How far the log has confirmed one range: it moves chunk by chunk, in their order, whatever order they are confirmed in,
+ * and stands still for ever before a chunk that could not be published. The newest state is written down; states that
+ * came while one was being written are left out.
+ */
+export class RangeProgress {
+  readonly #options: RangeProgressOptions;
+  #fact: RangeFact;
+  /** One promise for each chunk under way, the oldest first: settled when it and all before it are. */
+  #underWay: Promise<void>[] = [];
+  #written: RangeFact;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: RangeProgressOptions) {
+    this.#options = options;
+    this.#fact = options.fact;
+    this.#written = options.fact;
+  }
+
+  /** Takes a chunk and the promise of its publication. Waits while too many are under way; throws what failed. */
+  async add<K extends Kind>(chunk: ScanChunk<K>, published: Promise<void>): Promise<void> {
+    const before = this.#underWay.at(-1) ?? Promise.resolve();
+    const confirmed = Promise.all([before, published]).then(() => this.#confirm(chunk));
+    // Awaited here or by `drain`; until then its failure must not count as unhandled.
+    confirmed.catch(() => {});
+    this.#underWay.push(confirmed);
+    while (this.#underWay.length >= this.#options.maxInFlight) {
+      await this.#underWay[0];
+      this.#underWay.shift();
+    }
+  }
+
+  /** Waits for everything under way, and throws what failed. */
+  async drain(): Promise<void> {
+    await this.#underWay.at(-1);
+    this.#underWay = [];
+  }
+
+  /** Writes down how the range ended. */
+  async finish(end: Pick<RangeFact, 'status' | 'reason'>): Promise<RangeFact> {
+    await this.drain();
+    const { reason: _mended, ...rest } = this.#fact;
+    this.#fact = { ...rest, ...end };
+    await this.#write();
+    return this.#fact;
+  }
+
+  async #confirm<K extends Kind>({ rows, rejected, last }: ScanChunk<K>): Promise<void> {
+    // Told before it is written down: a rejected item may be reported twice after a crash, never not at all.
+    this.#options.onConfirmed(rows.length, rejected);
+    this.#fact = {
+      status: 'running',
+      last,
+      published: this.#fact.published + rows.length,
+      rejected: this.#fact.rejected + rejected.length,
+    };
+    await this.#write();
+  }
+
+  /** One write after the other; resolves when this state, or a newer one, has been written. */
+  #write(): Promise<void> {
+    const write = async (): Promise<void> => {
+      if (this.#written === this.#fact) return;
+      const fact = this.#fact;
+      await writeRange(this.#options.control, this.#options.subject, fact);
+      this.#written = fact;
+    };
+    this.#writing = this.#writing.then(write);
+    return this.#writing;
+  }
+}
