@@ -1,11 +1,10 @@
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { Difference } from '../../validate/compare.ts';
 import { type CommandContext, configOf, kindList, type RegisterCommand } from '../command.ts';
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { count, items } from '../output/format.ts';
+import { ReportFile } from '../output/report-file.ts';
 import { chosenKinds, chosenTargets } from '../routes.ts';
 import { comparePairs, comparisonTable, isClean, pairsOf } from '../work/validate.ts';
 
@@ -46,7 +45,8 @@ async function validate(deployment: Deployment, flags: Flags, context: CommandCo
   if (pairs.length === 0)
     throw new ChangeoverError('usage', 'None of these stores follows any of these kinds');
 
-  const file = flags.differences === undefined ? undefined : createWriteStream(flags.differences);
+  const file = flags.differences === undefined ? undefined : new ReportFile(flags.differences);
+  file?.open('w');
   const shown: (Difference & { readonly store: string })[] = [];
   const rejected: string[] = [];
   const comparisons = await comparePairs(
@@ -56,7 +56,7 @@ async function validate(deployment: Deployment, flags: Flags, context: CommandCo
       onDifference: ({ right }, difference) => {
         const named = { ...difference, store: right.name };
         if (shown.length < SHOWN_DIFFERENCES) shown.push(named);
-        file?.write(`${JSON.stringify(named)}\n`);
+        file?.add(named);
       },
       onRejected: (store, { where, reason }) => {
         if (rejected.length < SHOWN_DIFFERENCES) rejected.push(`${store}: ${where}: ${reason}`);
@@ -64,7 +64,7 @@ async function validate(deployment: Deployment, flags: Flags, context: CommandCo
     },
     context.signal,
   );
-  if (file !== undefined) await finished(file.end());
+  file?.close();
 
   if (flags.json) context.print(JSON.stringify({ comparisons, differences: shown, unreadable: rejected }));
   else context.print([comparisonTable(comparisons), ...shown.map(describe), ...rejected].join('\n'));

@@ -1,31 +1,23 @@
-import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
-import { dirname } from 'node:path';
-import { finished } from 'node:stream/promises';
 import type { RejectedItem } from '../../connectors/connector.ts';
+import { ReportFile } from './report-file.ts';
+
+const EXAMPLES = 3;
 
 /** The report of items that could not be moved: one JSON object a line. It is made with the first of them. */
 export class RejectedFile {
-  readonly path: string;
-  #stream: WriteStream | undefined;
-  #count = 0;
+  readonly #report: ReportFile;
   readonly #first: RejectedItem[] = [];
 
   constructor(path: string) {
-    this.path = path;
+    this.#report = new ReportFile(path);
   }
 
-  add(store: string, item: RejectedItem): void {
-    if (this.#stream === undefined) {
-      mkdirSync(dirname(this.path), { recursive: true });
-      this.#stream = createWriteStream(this.path, { flags: 'a' });
-    }
-    this.#stream.write(`${JSON.stringify({ store, ...item })}\n`);
-    this.#count += 1;
-    if (this.#first.length < 3) this.#first.push(item);
+  get path(): string {
+    return this.#report.path;
   }
 
   get count(): number {
-    return this.#count;
+    return this.#report.count;
   }
 
   /** A few of them, to show. */
@@ -33,9 +25,12 @@ export class RejectedFile {
     return this.#first;
   }
 
-  async close(): Promise<void> {
-    if (this.#stream === undefined) return;
-    this.#stream.end();
-    await finished(this.#stream);
+  add(store: string, item: RejectedItem): void {
+    this.#report.add({ store, ...item });
+    if (this.#first.length < EXAMPLES) this.#first.push(item);
+  }
+
+  close(): void {
+    this.#report.close();
   }
 }

@@ -67,7 +67,7 @@ export async function backfill(
     );
   } finally {
     work.progress.stop();
-    await work.rejectedFile.close();
+    work.rejectedFile.close();
   }
 }
 

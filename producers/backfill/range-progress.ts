@@ -26,6 +26,7 @@ export class RangeProgress {
   #underWay: Promise<void>[] = [];
   #written: RangeFact;
   #writing: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(options: RangeProgressOptions) {
     this.#options = options;
@@ -33,11 +34,12 @@ export class RangeProgress {
     this.#written = options.fact;
   }
 
-  /** Takes a chunk and the promise of its publication. Waits while too many are under way; throws what failed. */
+  /** Takes a chunk and the promise of its publication. Waits while too many are under way; throws what has failed. */
   async add<K extends Kind>(chunk: ScanChunk<K>, published: Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure.error;
     const before = this.#underWay.at(-1) ?? Promise.resolve();
     const confirmed = Promise.all([before, published]).then(() => this.#confirm(chunk));
-    // Awaited here or by `drain`; until then its failure must not count as unhandled.
+    // Awaited here or by `finish`; until then its failure must not count as unhandled.
     confirmed.catch(() => {});
     this.#underWay.push(confirmed);
     while (this.#underWay.length >= this.#options.maxInFlight) {
@@ -46,22 +48,17 @@ export class RangeProgress {
     }
   }
 
-  /** Waits for everything under way, and throws what failed. */
-  async drain(): Promise<void> {
-    await this.#underWay.at(-1);
-    this.#underWay = [];
-  }
-
   /** Writes down how the range ended. */
   async finish(end: Pick<RangeFact, 'status' | 'reason'>): Promise<RangeFact> {
-    await this.drain();
+    await this.#underWay.at(-1);
     const { reason: _mended, ...rest } = this.#fact;
     this.#fact = { ...rest, ...end };
-    await this.#write();
+    this.#write();
+    await this.#writing;
     return this.#fact;
   }
 
-  async #confirm<K extends Kind>({ rows, rejected, last }: ScanChunk<K>): Promise<void> {
+  #confirm<K extends Kind>({ rows, rejected, last }: ScanChunk<K>): void {
     // Told before it is written down: a rejected item may be reported twice after a crash, never not at all.
     this.#options.onConfirmed(rows.length, rejected);
     this.#fact = {
@@ -70,18 +67,18 @@ export class RangeProgress {
       published: this.#fact.published + rows.length,
       rejected: this.#fact.rejected + rejected.length,
     };
-    await this.#write();
+    this.#write();
   }
 
-  /** One write after the other; resolves when this state, or a newer one, has been written. */
-  #write(): Promise<void> {
-    const write = async (): Promise<void> => {
+  /** Sees to it that this state, or a newer one, is written after the write that is under way. */
+  #write(): void {
+    this.#writing = this.#writing.then(async () => {
       if (this.#written === this.#fact) return;
-      const fact = this.#fact;
-      await writeRange(this.#options.control, this.#options.subject, fact);
-      this.#written = fact;
-    };
-    this.#writing = this.#writing.then(write);
-    return this.#writing;
+      this.#written = this.#fact;
+      await writeRange(this.#options.control, this.#options.subject, this.#fact);
+    });
+    this.#writing.catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
   }
 }

@@ -47,6 +47,15 @@ describe('items that cannot be moved', () => {
   });
   after(() => migration.close());
 
+  // The next test finds every item in its report: what could not be reported was not passed over.
+  it('stop the backfill while the disk of the report is full', async () => {
+    const { code, stderr } = await migration.cli('backfill', '--rejected', '/dev/full');
+    assert.equal(code, 10, stderr);
+    assert.match(stderr, /Cannot write the report \/dev\/full: .*no space left/i);
+    assert.match(stderr, /Make room/);
+    assert.doesNotMatch(stderr, /\n\s+at /, 'no stack trace');
+  });
+
   it('are each named with their place and reason; the rest moves; the exit code says so', async () => {
     const report = join(migration.folder, 'rejected.ndjson');
     const { code, stderr } = await migration.cli('backfill', '--rejected', report);
