@@ -139,7 +139,7 @@ async function allCommitted(configFile: string): Promise<Record<Kind, number>> {
   return withDeployment(config, async (deployment) => {
     const log = await deployment.log();
     for (const [name, kinds] of deployment.routes.followers) {
-      const group = `${config.prefix}.target.${name}`;
+      const group = `target.${name}`;
       while ((await log.positions(kinds, group)).some((position) => lagOf(position) > 0)) {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }

@@ -12,6 +12,7 @@ export interface Routes {
 }
 
 export function routesOf(config: Config): Routes {
+  requirePlacesApart(config);
   const legacy = CONNECTORS.filter((connector) => config.legacy[connector.name] !== undefined);
   const target = CONNECTORS.filter((connector) => config.target[connector.name] !== undefined);
   const origins = new Map<Kind, string>();
@@ -24,6 +25,18 @@ export function routesOf(config: Config): Routes {
     (connector) => [connector.name, config.followers[connector.name] ?? connector.kinds.target] as const,
   );
   return { origins, followers: new Map(followers) };
+}
+
+/** A target that is the legacy store would be overwritten with itself, and validation would find nothing to compare. */
+function requirePlacesApart(config: Config): void {
+  for (const { name, place } of CONNECTORS) {
+    const [legacy, target] = [config.legacy[name], config.target[name]];
+    if (place === undefined || legacy === undefined || target === undefined) continue;
+    if (place(legacy) !== place(target)) continue;
+    throw new ChangeoverError('config', `legacy.${name} and target.${name} are the same: ${place(target)}`, {
+      hint: 'Give the target a place of its own: another server or database, or other labels, keys or another file.',
+    });
+  }
 }
 
 function chooseOrigin(kind: Kind, able: readonly string[], named: string | undefined): string | undefined {

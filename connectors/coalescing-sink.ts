@@ -1,9 +1,10 @@
 import type { Change } from '../schemas/change.ts';
+import { changeFault } from '../schemas/change-fault.ts';
 import type { Kind } from '../schemas/kinds.ts';
 import { newestPerKey } from '../schemas/newest-per-key.ts';
-import { type Outcome, type Sink, STALE } from './connector.ts';
+import { type Outcome, rejected, type Sink, STALE } from './connector.ts';
 
-/** Applies changes of one kind, each key at most once. Answers one outcome per change, in their order. */
+/** Applies sound changes of one kind, each key at most once. Answers one outcome per change, in their order. */
 export type ApplyDistinct = (kind: Kind, changes: readonly Change[]) => Promise<readonly Outcome[]>;
 
 interface CoalescingSinkOptions {
@@ -13,9 +14,9 @@ interface CoalescingSinkOptions {
 }
 
 /**
- * What all sinks have in common: parts a batch by kind, offers the store only the newest change of each key, and gives
- * every change of the batch its outcome. Kinds are applied in the order of `kinds`, so that in a graph agents come
- * before their relationships.
+ * What all sinks have in common: refuses what no store may hold, parts a batch by kind, offers the store only the newest
+ * change of each key, and gives every change of the batch its outcome. Kinds are applied in the order of `kinds`, so that
+ * in a graph agents come before their relationships.
  */
 export function coalescingSink({ kinds, applyDistinct, close }: CoalescingSinkOptions): Sink {
   return {
@@ -25,17 +26,43 @@ export function coalescingSink({ kinds, applyDistinct, close }: CoalescingSinkOp
       const foreign = changes.find((change) => !kinds.includes(change.kind));
       if (foreign !== undefined) throw new Error(`This sink holds no ${foreign.kind}.`);
       const outcomes = new Map<Change, Outcome>();
-      const winners = newestPerKey(changes);
+      const sound: Change[] = [];
+      for (const change of changes) {
+        const fault = changeFault(change);
+        if (fault === undefined) sound.push(change);
+        else outcomes.set(change, rejected(fault));
+      }
       for (const kind of kinds) {
-        const ofKind = winners.filter((change) => change.kind === kind);
-        if (ofKind.length === 0) continue;
-        const answers = await applyDistinct(kind, ofKind);
-        if (answers.length !== ofKind.length)
-          throw new Error(`${answers.length} outcomes for ${ofKind.length} changes.`);
-        for (const [index, change] of ofKind.entries()) outcomes.set(change, answers[index] ?? STALE);
+        const ofKind = kinds.length === 1 ? sound : sound.filter((change) => change.kind === kind);
+        await applyNewest((distinct) => applyDistinct(kind, distinct), ofKind, outcomes);
       }
       // What has no outcome of its own lost to a newer change of the same batch.
       return changes.map((change) => outcomes.get(change) ?? STALE);
     },
   };
+}
+
+/**
+ * Offers the newest change of each key. Where the store refuses it, the next older one has not lost to it: it is offered
+ * then, so that what a store holds in the end does not depend on what came in one batch.
+ */
+async function applyNewest(
+  apply: (distinct: readonly Change[]) => Promise<readonly Outcome[]>,
+  changes: readonly Change[],
+  outcomes: Map<Change, Outcome>,
+): Promise<void> {
+  for (let left = changes; left.length > 0; ) {
+    const winners = newestPerKey(left);
+    const answers = await apply(winners);
+    if (answers.length !== winners.length)
+      throw new Error(`${answers.length} outcomes for ${winners.length} changes.`);
+    const refused = new Set<string>();
+    for (const [index, change] of winners.entries()) {
+      const outcome = answers[index] ?? STALE;
+      outcomes.set(change, outcome);
+      if (outcome.status === 'rejected') refused.add(change.key);
+    }
+    left =
+      refused.size === 0 ? [] : left.filter((change) => refused.has(change.key) && !outcomes.has(change));
+  }
 }

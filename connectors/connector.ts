@@ -133,6 +133,11 @@ export interface Connector<S extends z.ZodType = z.ZodType> {
   /** The store's section in the configuration. */
   readonly options: S;
   /**
+   * Names what such a section takes up of its server. For a store that can have both roles: a legacy and a target section
+   * with one name would be the same data. (Two names of one place are found out by the marks that `prepare` leaves.)
+   */
+  place?(options: z.infer<S>): string;
+  /**
    * Opens the client and asks the server for a sign of life. Throws one clear error: `unreachable`,
    * `unauthenticated`, `forbidden`, `unsupported` (version), `no-space`.
    */

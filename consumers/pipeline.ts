@@ -1,5 +1,5 @@
 import type { Sink } from '../connectors/connector.ts';
-import { ChangeoverError } from '../core/errors.ts';
+import { ChangeoverError, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Service } from '../core/service.ts';
 import type { Log, LogRecord, RecordBatch, Subscription } from '../log/log.ts';
@@ -84,12 +84,15 @@ async function drain(
 }
 
 function decodeRecord(record: LogRecord, codec: Codec): Received {
-  if (record.value === null) {
+  const { kind, key, partition, offset, value } = record;
+  try {
+    if (value === null) throw new Error(`The record of ${kind} ${key} has no value`);
+    return { record, change: codec.decode(kind, key, value) };
+  } catch (error) {
     throw new ChangeoverError(
       'change-rejected',
-      `The record of ${record.kind} ${record.key} at partition ${record.partition}, offset ${record.offset} has no value`,
-      { hint: 'Look at who writes to that topic: only changeover may.' },
+      `${messageOf(error)} (partition ${partition}, offset ${offset})`,
+      { hint: 'Look at who writes to that topic: only changeover may.', cause: error },
     );
   }
-  return { record, change: codec.decode(record.kind, record.key, record.value) };
 }

@@ -47,3 +47,17 @@ export async function closeAll(closables: readonly Closable[]): Promise<void> {
   }
   if (firstError !== undefined) throw firstError.error;
 }
+
+/** The outcome of `work`, or the signal's reason when it is aborted first; then the work goes on in the background. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    work.catch(() => {});
+  }
+}

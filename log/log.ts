@@ -38,6 +38,11 @@ export interface Log extends Closable {
  */
 export interface Publisher extends Closable {
   publish(changes: readonly Change[]): Promise<void>;
+  /**
+   * Resolves when so little is under way that a call would not have to wait. Who reads much waits here before reading
+   * more: what waits inside of `publish` is held in memory, however much it is. Rejects where a waiting call would.
+   */
+  ready(): Promise<void>;
 }
 
 /** A record as it came from the log, not yet decoded. */

@@ -1,8 +1,8 @@
 import { messageOf } from '../core/errors.ts';
-import { textFault } from '../core/text.ts';
 import type { Change } from './change.ts';
-import { entityFault } from './entity-fault.ts';
+import { entityFault, identityFault } from './entity-fault.ts';
 import { keyOf, parseKey } from './keys.ts';
+import type { Kind } from './kinds.ts';
 import { isVersion } from './version.ts';
 
 /**
@@ -12,22 +12,23 @@ import { isVersion } from './version.ts';
 export function changeFault(change: Change): string | undefined {
   if (!isVersion(change.version)) return `version ${change.version} is not a positive safe integer`;
   if (change.after === null) return keyFault(change);
-  const fault = entityFault(change.kind, change.after as never);
+  const fault = entityFault<Kind>(change.kind, change.after);
   if (fault !== undefined) return fault;
-  // Two keys that mean one entity would go round the guard.
-  const key = keyOf(change.kind, change.after as never);
+  // Two texts that mean one entity would go round the guard.
+  const key = keyOf<Kind>(change.kind, change.after);
   return key === change.key
     ? undefined
     : `its key is ${JSON.stringify(change.key)}, but its entity's is ${key}`;
 }
 
+/** The key is all that there is of a delete. */
 function keyFault({ kind, key }: Change): string | undefined {
-  if (key === '') return 'its key is empty';
-  const fault = textFault(key);
-  if (fault !== undefined) return `its key ${fault}`;
   try {
-    parseKey(kind, key);
-    return undefined;
+    const identity = parseKey<Kind>(kind, key);
+    const fault = identityFault<Kind>(kind, identity);
+    if (fault !== undefined) return `its key is none: ${fault}`;
+    const proper = keyOf<Kind>(kind, identity);
+    return proper === key ? undefined : `its key is ${JSON.stringify(key)}, but it is written ${proper}`;
   } catch (error) {
     return messageOf(error);
   }

@@ -1,5 +1,7 @@
+import { toJson } from '../core/json.ts';
 import { textFault } from '../core/text.ts';
 import type { Entity, EntityOf, Scalars } from './change.ts';
+import type { IdentityOf } from './keys.ts';
 import type { Kind } from './kinds.ts';
 
 /**
@@ -71,36 +73,54 @@ function vector(embedding: EntityOf['embedding']): Check {
   return undefined;
 }
 
+/** What Milvus takes in a JSON field. */
+const MAX_METADATA_BYTES = 65_536;
+
+function metadataSize(metadata: Scalars): Check {
+  const bytes = Buffer.byteLength(toJson(metadata));
+  return bytes <= MAX_METADATA_BYTES
+    ? undefined
+    : `metadata has ${bytes} bytes as JSON, more than ${MAX_METADATA_BYTES}`;
+}
+
 function strength(value: number): Check {
   return value >= 0 && value <= 100 ? undefined : `strength ${value} is not between 0 and 100`;
 }
 
-/** Each check looks at one thing; the first fault found is the one reported. */
-const CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } = {
-  agent: (agent) =>
-    keyPart('id', agent.id) ??
-    text('type', agent.type) ??
-    boolean('active', agent.active) ??
-    scalars('attributes', agent.attributes),
-  relationship: (tie) =>
-    keyPart('source', tie.source) ??
-    keyPart('target', tie.target) ??
-    (TYPE_NAME.test(tie.type)
+/** What names an entity, and is all there is of one that is deleted. */
+const IDENTITY_CHECKS: { readonly [K in Kind]: (identity: IdentityOf[K]) => Check } = {
+  agent: ({ id }) => keyPart('id', id),
+  relationship: ({ source, type, target }) =>
+    keyPart('source', source) ??
+    keyPart('target', target) ??
+    (TYPE_NAME.test(type)
       ? undefined
-      : `type ${JSON.stringify(tie.type)} is not a name of letters, digits and underscores`) ??
+      : `type ${JSON.stringify(type)} is not a name of letters, digits and underscores`),
+  embedding: ({ id }) => keyPart('id', id),
+  experience: ({ id }) => keyPart('id', id),
+  'q-value': ({ agentId, state, action }) =>
+    keyPart('agentId', agentId) ?? keyPart('state', state) ?? integer('action', action),
+  policy: ({ agentId, name }) =>
+    keyPart('agentId', agentId) ?? (name === '' ? undefined : keyPart('name', name)),
+};
+
+/** What it says beside its name. Each check looks at one thing; the first fault found is the one reported. */
+const CONTENT_CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } = {
+  agent: (agent) =>
+    text('type', agent.type) ?? boolean('active', agent.active) ?? scalars('attributes', agent.attributes),
+  relationship: (tie) =>
     double('strength', tie.strength) ??
     strength(tie.strength) ??
     (tie.since === null ? undefined : integer('since', tie.since)) ??
     scalars('properties', tie.properties),
   embedding: (embedding) =>
-    keyPart('id', embedding.id) ??
     keyPart('agentId', embedding.agentId) ??
     text('space.model', embedding.space.model) ??
     text('space.revision', embedding.space.revision) ??
     vector(embedding) ??
-    scalars('metadata', embedding.metadata),
+    scalars('metadata', embedding.metadata) ??
+    metadataSize(embedding.metadata),
   experience: (experience) =>
-    keyPart('id', experience.id) ??
     keyPart('agentId', experience.agentId) ??
     integer('episode', experience.episode) ??
     integer('step', experience.step) ??
@@ -110,15 +130,8 @@ const CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } = {
     text('nextState', experience.nextState) ??
     boolean('done', experience.done) ??
     integer('at', experience.at),
-  'q-value': (q) =>
-    keyPart('agentId', q.agentId) ??
-    keyPart('state', q.state) ??
-    integer('action', q.action) ??
-    double('value', q.value) ??
-    integer('visits', q.visits),
+  'q-value': (q) => double('value', q.value) ?? integer('visits', q.visits),
   policy: (policy) =>
-    keyPart('agentId', policy.agentId) ??
-    (policy.name === '' ? undefined : keyPart('name', policy.name)) ??
     text('algorithm', policy.algorithm) ??
     (policy.environment === null ? undefined : text('environment', policy.environment)) ??
     scalars('parameters', policy.parameters) ??
@@ -129,7 +142,12 @@ const CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } = {
     integer('revision', policy.revision),
 };
 
+/** Why nothing of this name can be moved, or undefined when it can. */
+export function identityFault<K extends Kind>(kind: K, identity: IdentityOf[K]): string | undefined {
+  return (IDENTITY_CHECKS[kind] as (identity: IdentityOf[Kind]) => Check)(identity);
+}
+
 /** Why this entity cannot be moved unharmed through every store, or undefined when it can. */
 export function entityFault<K extends Kind>(kind: K, entity: EntityOf[K]): string | undefined {
-  return (CHECKS[kind] as (entity: Entity) => Check)(entity);
+  return identityFault(kind, entity) ?? (CONTENT_CHECKS[kind] as (entity: Entity) => Check)(entity);
 }

@@ -43,8 +43,11 @@ export interface CompareOptions<K extends Kind> {
   readonly batchSize: number;
   readonly onDifference: (difference: Difference) => void;
   readonly onRejected: (store: string, item: RejectedItem) => void;
-  readonly onProgress?: (compared: number) => void;
+  /** Told now and then how many more entities have been compared. */
+  readonly onProgress?: (more: number) => void;
 }
+
+const TOLD_EVERY = 1_000;
 
 type Rows<K extends Kind> = AsyncGenerator<SourceRow<K>>;
 
@@ -58,6 +61,11 @@ export async function compareKind<K extends Kind>(
 ): Promise<Comparison> {
   const { kind, left, right, onDifference } = options;
   const counts = { equal: 0, missing: 0, extra: 0, different: 0, rejected: 0 };
+  let untold = 0;
+  const tell = (): void => {
+    options.onProgress?.(untold);
+    untold = 0;
+  };
   const onRejected = (store: string, item: RejectedItem): void => {
     counts.rejected += 1;
     options.onRejected(store, item);
@@ -77,8 +85,10 @@ export async function compareKind<K extends Kind>(
         counts[fields.length === 0 ? 'equal' : 'different'] += 1;
         if (fields.length > 0) onDifference({ class: 'different', kind, key: ours.key, fields });
       }
-      options.onProgress?.(counts.equal + counts.missing + counts.extra + counts.different);
+      untold += 1;
+      if (untold >= TOLD_EVERY) tell();
     }
+    tell();
   } finally {
     await Promise.all([leftRows.return(undefined), rightRows.return(undefined)]);
   }

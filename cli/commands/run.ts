@@ -1,4 +1,6 @@
 import { systemClock } from '../../core/clock.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
 import { runAll, type Service } from '../../core/service.ts';
 import type { Log } from '../../log/log.ts';
 import { type CommandContext, configOf, type RegisterCommand } from '../command.ts';
@@ -34,13 +36,15 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
   const followers = await openFollowers(deployment, targets);
   const log = await deployment.log();
   for (const { store, group } of followers) {
-    context.note(`${store.name} follows ${store.sink.kinds.join(', ')} in group ${group}`);
+    context.note(
+      `${store.name} follows ${store.sink.kinds.join(', ')} in group ${deployment.config.prefix}.${group}`,
+    );
   }
   const finished = new AbortController();
   const signal = AbortSignal.any([context.signal, finished.signal]);
   const services: Service[] = [
     ...followers.map(({ pipeline }) => pipeline),
-    reporter(log, followers, context),
+    reporter(log, followers, deployment.logger, context),
   ];
   if (flags.untilCaughtUp) {
     services.push({
@@ -57,9 +61,16 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
   }
   await runAll(services, signal);
   for (const follower of followers) context.print(summaryOf(follower));
+  // Who waits for the end of the work must not take a stop for it.
+  if (flags.untilCaughtUp) context.signal.throwIfAborted();
 }
 
-function reporter(log: Log, followers: readonly Follower[], context: CommandContext): Service {
+function reporter(
+  log: Log,
+  followers: readonly Follower[],
+  logger: Logger,
+  context: CommandContext,
+): Service {
   return {
     name: 'reporter',
     run: async (signal) => {
@@ -70,7 +81,14 @@ function reporter(log: Log, followers: readonly Follower[], context: CommandCont
           return;
         }
         for (const follower of followers) {
-          context.note(`${summaryOf(follower)}; ${count(await followerLag(log, follower))} to go`);
+          try {
+            const lag = await followerLag(log, follower, signal);
+            context.note(`${summaryOf(follower)}; ${count(lag)} to go`);
+          } catch (error) {
+            if (signal.aborted) return;
+            // The pipelines themselves know whether they can go on.
+            logger.warn({ store: follower.store.name, reason: messageOf(error) }, 'cannot ask for the lag');
+          }
         }
       }
     },

@@ -1,12 +1,13 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import type { Difference } from '../../validate/compare.ts';
+import type { Comparison, Difference } from '../../validate/compare.ts';
 import { type CommandContext, configOf, kindList, type RegisterCommand } from '../command.ts';
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { count, items } from '../output/format.ts';
+import { openProgress } from '../output/progress.ts';
 import { ReportFile } from '../output/report-file.ts';
 import { chosenKinds, chosenTargets } from '../routes.ts';
-import { comparePairs, comparisonTable, isClean, pairsOf } from '../work/validate.ts';
+import { comparePairs, comparisonTable, isClean, pairName, pairsOf, pairTotals } from '../work/validate.ts';
 
 interface Flags {
   readonly kinds?: readonly Kind[];
@@ -16,6 +17,8 @@ interface Flags {
 }
 
 const SHOWN_DIFFERENCES = 20;
+/** Beyond these an item may be listed once for each follower. */
+const MAX_REMEMBERED = 10_000;
 
 export const registerValidate: RegisterCommand = (program, context) => {
   program
@@ -23,7 +26,7 @@ export const registerValidate: RegisterCommand = (program, context) => {
     .summary('compare every entity in its legacy store with the stores that follow')
     .description(
       'Compares every entity in its legacy store with the target stores that follow: missing, extra, different.\n' +
-        'Nothing may write to either meanwhile. Exit code 5 when anything differs.',
+        'Nothing may write to either meanwhile. Exit code 5 when anything differs, 3 when something could not be read.',
     )
     .option('--kinds <list>', 'only these kinds, separated by commas', kindList)
     .option('--stores <list>', 'only these target stores, separated by commas')
@@ -47,8 +50,11 @@ async function validate(deployment: Deployment, flags: Flags, context: CommandCo
 
   const file = flags.differences === undefined ? undefined : new ReportFile(flags.differences);
   file?.open('w');
+  const progress = openProgress({ quiet: flags.json ?? false });
+  progress.start(await pairTotals(pairs));
   const shown: (Difference & { readonly store: string })[] = [];
-  const rejected: string[] = [];
+  // A set: an origin with several followers is read once for each of them.
+  const unreadable = new Set<string>();
   const comparisons = await comparePairs(
     pairs,
     config.validate.batchSize,
@@ -59,23 +65,50 @@ async function validate(deployment: Deployment, flags: Flags, context: CommandCo
         file?.add(named);
       },
       onRejected: (store, { where, reason }) => {
-        if (rejected.length < SHOWN_DIFFERENCES) rejected.push(`${store}: ${where}: ${reason}`);
+        const text = `${store}: ${where}: ${reason}`;
+        if (unreadable.has(text)) return;
+        if (unreadable.size < MAX_REMEMBERED) unreadable.add(text);
+        file?.add({ class: 'unreadable', store, where, reason });
       },
+      onProgress: (pair, more) => progress.advance(pairName(pair), more),
     },
     context.signal,
-  );
+  ).finally(() => progress.stop());
   file?.close();
 
-  if (flags.json) context.print(JSON.stringify({ comparisons, differences: shown, unreadable: rejected }));
-  else context.print([comparisonTable(comparisons), ...shown.map(describe), ...rejected].join('\n'));
+  const unread = Array.from(unreadable).slice(0, SHOWN_DIFFERENCES);
+  if (flags.json) context.print(JSON.stringify({ comparisons, differences: shown, unreadable: unread }));
+  else
+    context.print(
+      [
+        comparisonTable(comparisons),
+        ...shown.map(describe),
+        ...unread.map((text) => `  unreadable: ${text}`),
+      ].join('\n'),
+    );
+  assertEqual(comparisons);
+}
+
+/** Throws `differences` when something differs, and `items-rejected` when something could not be compared. */
+function assertEqual(comparisons: readonly Comparison[]): void {
   const dirty = comparisons.filter((comparison) => !isClean(comparison));
   const total = dirty.reduce((sum, each) => sum + each.missing + each.extra + each.different, 0);
   if (total > 0) {
     throw new ChangeoverError(
       'differences',
-      `${items(total, 'difference')} in ${count(dirty.length)} of ${count(pairs.length)} comparisons`,
+      `${items(total, 'difference')} in ${count(dirty.length)} of ${count(comparisons.length)} comparisons`,
       {
         hint: 'Run `changeover backfill` and `changeover run`, then validate again; --differences FILE lists them all.',
+      },
+    );
+  }
+  const unread = comparisons.reduce((sum, { rejected }) => sum + rejected, 0);
+  if (unread > 0) {
+    throw new ChangeoverError(
+      'items-rejected',
+      `${items(unread, 'item')} could not be read as an entity, and so could not be compared`,
+      {
+        hint: 'Everything else is equal. Mend them where they are; --differences FILE lists them.',
       },
     );
   }

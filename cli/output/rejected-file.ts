@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { RejectedItem } from '../../connectors/connector.ts';
 import { ReportFile } from './report-file.ts';
 
@@ -23,6 +24,11 @@ export class RejectedFile {
   /** A few of them, to show. */
   get examples(): readonly RejectedItem[] {
     return this.#first;
+  }
+
+  /** Empties what an earlier run has left there; a run that is resumed adds to it. */
+  beginAnew(): void {
+    if (existsSync(this.path)) this.#report.open('w');
   }
 
   add(store: string, item: RejectedItem): void {

@@ -55,6 +55,7 @@ export async function backfill(
         ratePerSecond: work.ratePerSecond,
         resume: work.resume,
         onPlan: (plan) => {
+          if (!plan.resumed) work.rejectedFile.beginAnew();
           work.onPlan?.(plan);
           work.progress.start(plan.kinds.map(({ kind, total, done }) => ({ name: kind, total, done })));
         },

@@ -4,13 +4,15 @@ import { countOutcomes, NO_PROGRESS, type PipelineProgress } from '../../consume
 import { skipEcho } from '../../consumers/skip-echo.ts';
 import { stopOnRejection } from '../../consumers/stop-on-rejection.ts';
 import { systemClock } from '../../core/clock.ts';
-import type { Service } from '../../core/service.ts';
+import { retry } from '../../core/retry.ts';
+import { type Service, unlessAborted } from '../../core/service.ts';
 import { type Log, lagOf } from '../../log/log.ts';
 import type { Deployment } from '../deployment.ts';
 
 /** A target store that follows the log, and what its pipeline has done so far. */
 export interface Follower {
   readonly store: Store;
+  /** Local to the log's prefix; the brokers know it as `<prefix>.<group>`. */
   readonly group: string;
   readonly pipeline: Service;
   progress(): PipelineProgress;
@@ -30,7 +32,7 @@ async function openFollower(deployment: Deployment, log: Log, name: string): Pro
   const { config, codec, logger } = deployment;
   const store = await deployment.store('target', name);
   await store.prepare();
-  const group = `${config.prefix}.${store.name}`;
+  const group = store.name;
   let progress = NO_PROGRESS;
   const pipeline = createPipeline({
     store: store.name,
@@ -58,11 +60,16 @@ const POLL_MS = 100;
  */
 export async function caughtUp(log: Log, follower: Follower, signal: AbortSignal): Promise<void> {
   const { kinds } = follower.store.sink;
-  const goals = new Map(
-    (await log.positions(kinds)).map(({ kind, partition, end }) => [`${kind} ${partition}`, end]),
+  const now = await unlessAborted(
+    patiently(() => log.positions(kinds), signal),
+    signal,
   );
+  const goals = new Map(now.map(({ kind, partition, end }) => [`${kind} ${partition}`, end]));
   for (;;) {
-    const positions = await log.positions(kinds, follower.group);
+    const positions = await unlessAborted(
+      patiently(() => log.positions(kinds, follower.group), signal),
+      signal,
+    );
     const behind = positions.some((position) => {
       const goal = goals.get(`${position.kind} ${position.partition}`) ?? 0;
       return lagOf({ ...position, end: goal }) > 0;
@@ -72,8 +79,14 @@ export async function caughtUp(log: Log, follower: Follower, signal: AbortSignal
   }
 }
 
+/** A log that is away for a while does not end those who follow it: they wait for it. */
+function patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return retry(work, { policy: { attempts: Number.POSITIVE_INFINITY, maxDelayMs: 5_000 }, signal });
+}
+
 /** Records that the follower has yet to commit. */
-export async function followerLag(log: Log, follower: Follower): Promise<number> {
-  const positions = await log.positions(follower.store.sink.kinds, follower.group);
+export async function followerLag(log: Log, follower: Follower, signal: AbortSignal): Promise<number> {
+  const { kinds } = follower.store.sink;
+  const positions = await unlessAborted(log.positions(kinds, follower.group), signal);
   return positions.reduce((sum, position) => sum + lagOf(position), 0);
 }

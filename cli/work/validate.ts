@@ -3,6 +3,7 @@ import type { Kind } from '../../schemas/kinds.ts';
 import { type Comparison, compareKind, type Difference } from '../../validate/compare.ts';
 import type { Deployment } from '../deployment.ts';
 import { table } from '../output/format.ts';
+import type { ProgressLine } from '../output/progress.ts';
 
 /** One kind, in its origin and in one store that follows. */
 export interface Pair {
@@ -32,7 +33,7 @@ export async function pairsOf(
 export interface ComparisonListeners {
   readonly onDifference: (pair: Pair, difference: Difference) => void;
   readonly onRejected: (store: string, item: RejectedItem) => void;
-  readonly onProgress?: (pair: Pair, compared: number) => void;
+  readonly onProgress?: (pair: Pair, more: number) => void;
 }
 
 export async function comparePairs(
@@ -52,13 +53,28 @@ export async function comparePairs(
         batchSize,
         onDifference: (difference) => listeners.onDifference(pair, difference),
         onRejected: listeners.onRejected,
-        onProgress: (compared) => listeners.onProgress?.(pair, compared),
+        onProgress: (more) => listeners.onProgress?.(pair, more),
       },
       signal,
     );
     comparisons.push(comparison);
   }
   return comparisons;
+}
+
+/** What the progress of a pair is called. */
+export function pairName({ kind, right }: Pair): string {
+  return `${kind} in ${right.name}`;
+}
+
+/** How many entities each pair has, as far as its origin can tell. */
+export async function pairTotals(pairs: readonly Pair[]): Promise<readonly ProgressLine[]> {
+  const count = async (pair: Pair): Promise<ProgressLine> => ({
+    name: pairName(pair),
+    total: await pair.left.source.count(pair.kind),
+    done: 0,
+  });
+  return Promise.all(pairs.map(count));
 }
 
 export function isClean(comparison: Comparison): boolean {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Connector } from '../connector.ts';
 import { DictionaryClient } from './client.ts';
@@ -12,6 +13,7 @@ export const dictionaryConnector: Connector<typeof dictionaryOptions> = {
   name: 'dictionary',
   kinds: { legacy: DICTIONARY_KINDS, target: DICTIONARY_KINDS },
   options: dictionaryOptions,
+  place: ({ file }) => resolve(file),
   async open(options: DictionaryOptions, context) {
     const foreign = context.kinds.find((kind) => !DICTIONARY_KINDS.some((held) => held === kind));
     if (foreign !== undefined) {

@@ -47,7 +47,7 @@ export const milvusOptions = z
     normalised: z.boolean().default(true).describe('Whether the vectors have length 1.'),
     timeoutMs: z.int().min(1).default(10_000).describe('How long a call may take.'),
     loadTimeoutMs: z.int().min(1).default(120_000).describe('How long loading a collection may take.'),
-    batchRows: z.int().min(1).max(10_000).default(500).describe('Rows of one upsert at most.'),
+    batchRows: z.int().min(1).max(10_000).default(150).describe('Rows of one upsert at most.'),
     inFlight: z.int().min(1).max(16).default(3).describe('Upserts under way at once at most.'),
   })
   .refine((options) => (options.model === undefined) === (options.dimension === undefined), {

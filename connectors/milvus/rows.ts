@@ -10,19 +10,9 @@ export type MilvusRow = Readonly<Record<string, unknown>>;
 export const EMBEDDING_FIELDS = ['id', 'agent_id', 'vector', 'version', 'metadata'] as const;
 export const VERSION_FIELDS = ['id', 'version'] as const;
 
-/** The server's limit for one JSON field. */
-const MAX_METADATA_BYTES = 65_536;
-
 export interface VersionedEmbedding {
   readonly version: number;
   readonly embedding: Embedding;
-}
-
-/** Why the server cannot hold this embedding, or undefined when it can. */
-export function metadataFault({ metadata }: Embedding): string | undefined {
-  const bytes = Buffer.byteLength(JSON.stringify(jsonField(metadata)));
-  if (bytes <= MAX_METADATA_BYTES) return undefined;
-  return `metadata has ${bytes} bytes as JSON, more than the ${MAX_METADATA_BYTES} that Milvus takes`;
 }
 
 export function embeddingRow({ version, embedding }: VersionedEmbedding): MilvusRow {

@@ -1,11 +1,10 @@
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked, forEachLimited } from '../../core/sequence.ts';
 import type { Change, ChangeOf, Embedding } from '../../schemas/change.ts';
-import { changeFault } from '../../schemas/change-fault.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
 import { APPLIED, type Outcome, rejected, type Sink, STALE } from '../connector.ts';
-import { metadataFault, type VersionedEmbedding } from './rows.ts';
+import type { VersionedEmbedding } from './rows.ts';
 import type { Collections } from './schema.ts';
 import { spaceFault, spaceOf } from './space.ts';
 import { type HeldVersions, isLeftover, NOTHING_HELD, newestOf, type VersionReader } from './versions.ts';
@@ -63,10 +62,9 @@ class Batch {
   }
 
   async apply(): Promise<readonly Outcome[]> {
-    const sound = this.#changes.filter((change) => this.#passes(change, faultOf(change)));
-    const held = await this.#options.versions.held(sound.map((change) => change.key));
+    const held = await this.#options.versions.held(this.#changes.map((change) => change.key));
     const newer: ChangeOf<'embedding'>[] = [];
-    for (const change of sound) {
+    for (const change of this.#changes) {
       if (this.#guard(change, held.get(change.key) ?? NOTHING_HELD)) newer.push(change);
     }
     await this.#checkSpace(newer);
@@ -135,10 +133,6 @@ class Batch {
       }
     }
   }
-}
-
-function faultOf(change: ChangeOf<'embedding'>): string | undefined {
-  return changeFault(change) ?? (change.after === null ? undefined : metadataFault(change.after));
 }
 
 function* upsertParts(

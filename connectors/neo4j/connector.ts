@@ -16,6 +16,7 @@ export const neo4jConnector: Connector<typeof neo4jOptions> = {
     target: ['agent', 'relationship'],
   },
   options: neo4jOptions,
+  place: ({ url, database, labels }) => `${url} ${database} :${labels.agent}`,
 
   async open(options, context) {
     const client = await openClient(options, context.logger);

@@ -1,8 +1,6 @@
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked } from '../../core/sequence.ts';
 import type { Change, ChangeOf, EntityOf } from '../../schemas/change.ts';
-import { entityFault } from '../../schemas/entity-fault.ts';
-import { keyOf, parseKey } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
 import { type Outcome, rejected, type Sink } from '../connector.ts';
@@ -45,7 +43,7 @@ export function openSink(scope: StoreScope): Sink {
       const outcomes = new Map<Change, Outcome>();
       const [upserts, removals]: [Change[], Change[]] = [[], []];
       for (const change of changes) {
-        const fault = changeFault(change) ?? vectors.fault(change);
+        const fault = vectors.fault(change);
         if (fault !== undefined) outcomes.set(change, rejected(fault));
         else (change.after === null ? removals : upserts).push(change);
       }
@@ -136,31 +134,6 @@ function faultOf(error: unknown): { readonly fault: string } {
     return { fault: messageOf(error.cause) };
   }
   throw error;
-}
-
-/** What can be seen to be wrong with a change before the server is asked. */
-function changeFault(change: Change): string | undefined {
-  if (change.after !== null) {
-    const fault = entityFault<Kind>(change.kind, change.after);
-    if (fault !== undefined) return fault;
-    return keyOf<Kind>(change.kind, change.after) === change.key
-      ? undefined
-      : 'its key is not the key of its entity';
-  }
-  return keyFault(change);
-}
-
-/** The key of a delete is all there is of it; the type in a relationship's key becomes part of a query's text. */
-function keyFault({ kind, key }: Change): string | undefined {
-  try {
-    if (kind !== 'relationship') {
-      return entityFault('agent', { id: key, type: '', active: true, attributes: {} });
-    }
-    const ends = parseKey('relationship', key);
-    return entityFault('relationship', { ...ends, strength: 0, since: null, properties: {} });
-  } catch (error) {
-    return messageOf(error);
-  }
 }
 
 /** Runs the check before the first use; one that failed is made again at the next. */

@@ -9,7 +9,7 @@ import { type GraphKind, type Reading, readAgent, readEmbedding, readRelationshi
 import { type NodeReader, scanNodes } from './scan-nodes.ts';
 import { scanTies, type TieReader } from './scan-ties.ts';
 import type { StoreScope } from './scope.ts';
-import { vectorDimension } from './vector-index.ts';
+import { sampledModel, vectorDimension } from './vector-index.ts';
 
 /** What a source can do with one kind. */
 interface KindSource<K extends GraphKind> {
@@ -76,22 +76,34 @@ function agentReader({ client, names, options }: StoreScope): NodeReader<'agent'
   };
 }
 
-/** An embedding that is not as long as the others is no embedding of this place. */
+/**
+ * One place holds one space: an embedding that is not as long as the others, or of another model, is none of this place.
+ * (Mixing models of the same dimension is the quietest way to ruin a vector store.)
+ */
 function embeddingReader({ client, names, options }: StoreScope): NodeReader<'embedding'> {
+  const { label } = names.memory;
   let dimension: number | null = null;
+  let model: string | null = options.space.model ?? null;
   return {
     client,
     names: names.memory,
     async refresh(when) {
       if (when === 'if unknown' && dimension !== null) return;
-      dimension = await vectorDimension(client, names.memory.label);
+      dimension = await vectorDimension(client, label);
+      model = options.space.model ?? (await sampledModel(client, label));
     },
     read(properties): Reading<'embedding'> {
       const reading = readEmbedding(properties, options);
-      if (reading.fault !== undefined || dimension === null || reading.entity.dimension === dimension) {
-        return reading;
+      if (reading.fault !== undefined) return reading;
+      const { space, dimension: own } = reading.entity;
+      if (dimension !== null && own !== dimension) {
+        return { fault: `vector has ${own} dimensions, the others have ${dimension}` };
       }
-      return { fault: `vector has ${reading.entity.dimension} dimensions, the others have ${dimension}` };
+      if (model !== null && space.model !== model) {
+        const others = options.space.model === undefined ? 'the others are' : 'the configuration says';
+        return { fault: `its model is ${JSON.stringify(space.model)}, ${others} ${JSON.stringify(model)}` };
+      }
+      return reading;
     },
   };
 }

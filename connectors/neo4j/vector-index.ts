@@ -38,6 +38,17 @@ async function sampledDimension(client: Neo4jClient, label: string): Promise<num
   return row === undefined ? null : Number(row.get('dimension'));
 }
 
+/** The model that most of a sample of the nodes name; null when none does. */
+export async function sampledModel(client: Neo4jClient, label: string): Promise<string | null> {
+  const [row] = await client.query(
+    `MATCH (m:${quoted(label)}) WHERE m.model IS :: STRING NOT NULL
+     WITH m LIMIT $sample
+     RETURN m.model AS model, count(*) AS times ORDER BY times DESC, model LIMIT 1`,
+    { sample: int(SAMPLE) },
+  );
+  return row?.get('model') ?? null;
+}
+
 /** Neo4j has no inner product, but for vectors of unit length the cosine is the same. */
 function similarityOf(metric: Metric, normalised: boolean): string | undefined {
   if (metric === 'l2') return 'euclidean';

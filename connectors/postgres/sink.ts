@@ -1,7 +1,6 @@
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked } from '../../core/sequence.ts';
 import type { Change } from '../../schemas/change.ts';
-import { changeFault } from '../../schemas/change-fault.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { type ApplyDistinct, coalescingSink } from '../coalescing-sink.ts';
 import { APPLIED, type Outcome, rejected, type Sink, STALE } from '../connector.ts';
@@ -24,15 +23,9 @@ export function openSink({ client, kinds, schema, batchRows }: SinkOptions): Sin
   const writers = new Map(kinds.map((kind) => [kind, upsertOf(client, schema, tableOf(kind))]));
   const applyDistinct: ApplyDistinct = async (kind, changes) => {
     const outcomes = new Map<Change, Outcome>();
-    const sound: Change[] = [];
-    for (const change of changes) {
-      const fault = changeFault(change);
-      if (fault === undefined) sound.push(change);
-      else outcomes.set(change, rejected(fault));
-    }
     // In one order everywhere, or two transactions wait for one another's rows.
-    sound.sort((left, right) => (left.key < right.key ? -1 : 1));
-    for (const batch of chunked(sound, batchRows)) await writers.get(kind)?.(batch, outcomes);
+    const sorted = changes.toSorted((left, right) => (left.key < right.key ? -1 : 1));
+    for (const batch of chunked(sorted, batchRows)) await writers.get(kind)?.(batch, outcomes);
     return changes.map((change) => outcomes.get(change) ?? STALE);
   };
   // The client belongs to the store, which closes it.

@@ -14,6 +14,11 @@ export const redisConnector: Connector<typeof redisOptions> = {
   name: 'redis',
   kinds: { legacy: REDIS_KINDS, target: REDIS_KINDS },
   options: redisOptions,
+  place({ url, host, port, db, keys }) {
+    const server = url === undefined ? `${host}:${port}/${db}` : new URL(url);
+    const where = typeof server === 'string' ? server : `${server.host}/${server.pathname.slice(1) || 0}`;
+    return `${where} ${Object.values(keys).join(' ')}`;
+  },
 
   async open(options, context) {
     const kinds = context.kinds.map(redisKind);

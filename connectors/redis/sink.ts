@@ -1,9 +1,8 @@
 import type { Logger } from '../../core/logger.ts';
 import type { Change } from '../../schemas/change.ts';
-import { changeFault } from '../../schemas/change-fault.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { type ApplyDistinct, coalescingSink } from '../coalescing-sink.ts';
-import { type Outcome, rejected, type Sink, STALE } from '../connector.ts';
+import { type Outcome, type Sink, STALE } from '../connector.ts';
 import type { RedisClient } from './client.ts';
 import { writeEntities } from './entity-writer.ts';
 import { writeExperiences } from './experience-writer.ts';
@@ -20,15 +19,9 @@ export function openSink({ client, layout, kinds, logger }: SinkOptions): Sink {
   const own = (kind: Kind) => kinds.find((candidate) => candidate === kind);
   const applyDistinct: ApplyDistinct = async (kind, changes) => {
     const outcomes = new Map<Change, Outcome>();
-    const sound: Change[] = [];
-    for (const change of changes) {
-      const fault = changeFault(change);
-      if (fault === undefined) sound.push(change);
-      else outcomes.set(change, rejected(fault));
-    }
     const ofKind = own(kind);
-    if (ofKind === 'experience') await writeExperiences(sound, outcomes, { client, layout, logger });
-    else if (ofKind !== undefined) await writeEntities(ofKind, sound, outcomes, { client, layout });
+    if (ofKind === 'experience') await writeExperiences(changes, outcomes, { client, layout, logger });
+    else if (ofKind !== undefined) await writeEntities(ofKind, changes, outcomes, { client, layout });
     return changes.map((change) => outcomes.get(change) ?? STALE);
   };
   // The client belongs to the store, which closes it.

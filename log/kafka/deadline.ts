@@ -23,17 +23,3 @@ export async function within<T>({ clock, ms }: Deadline, work: Promise<T>, late:
     work.catch(() => {});
   }
 }
-
-/** The outcome of `work`, or the signal's reason when it is aborted first; then the work goes on in the background. */
-export async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    work.catch(() => {});
-  }
-}

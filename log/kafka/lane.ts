@@ -2,8 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError, isRetryable, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
-import type { Closable } from '../../core/service.ts';
-import { unlessAborted } from './deadline.ts';
+import { type Closable, unlessAborted } from '../../core/service.ts';
 import { type LaneMessage, type LaneProducer, StuckSend } from './lane-producer.ts';
 
 /** Messages of one partition that are sent together or not at all, at most `MAX_BATCH_RECORDS` of them. */

@@ -146,17 +146,29 @@ export class GroupMember implements Closable {
         this.#commit = commitOffsetsIfNecessary;
         const { topic, partition, messages } = batch;
         const lastOffset = batch.lastOffset();
-        await events.fetched({
+        const fetched = {
           topic,
           partition,
           messages,
           nextOffset: Number(lastOffset) + 1,
           heartbeat,
           taken: () => resolveOffset(lastOffset),
-          stop: (reason) => this.#end(reason),
-        });
+          stop: (reason: ChangeoverError) => this.#end(reason),
+        };
+        await events.fetched(fetched).catch((error: unknown) => this.#refuseOwnDefect(error));
       },
     });
+  }
+
+  /** kafkajs would take a mistake of ours for a broken connection, and we would join again for ever. */
+  #refuseOwnDefect(error: unknown): never {
+    if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+      this.#stopped.resolve(
+        new ChangeoverError('internal', `A defect while reading: ${error.message}`, { cause: error }),
+      );
+      this.#over = true;
+    }
+    throw error;
   }
 
   #end(error: unknown): void {

@@ -65,6 +65,13 @@ export class KafkaPublisher implements Publisher {
     return promise;
   }
 
+  ready(): Promise<void> {
+    if (this.#hasRoom()) return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ start: resolve, reject });
+    return promise;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -76,6 +76,7 @@ class MemoryLog implements Log {
           broker.append(topic, partitionOf(key, partitions), { key, value, timestampMs });
         }
       },
+      async ready() {},
       async close() {
         closed = true;
       },

@@ -7,6 +7,7 @@ import { forEachLimited } from '../../core/sequence.ts';
 import type { Log } from '../../log/log.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
+import { FIRST_CAPTURED_VERSION } from '../../schemas/version.ts';
 import { FRESH_RANGE, type RangeFact, type RunFact, rangeSubject, readFacts, writeRun } from './facts.ts';
 import { moveRange, type RangeContext, type RangeWork } from './range-worker.ts';
 
@@ -112,17 +113,38 @@ export async function runBackfill(options: BackfillOptions, signal: AbortSignal)
 async function startRun({ log, clock, sources, resume, parallelism }: BackfillOptions) {
   const { runs, ranges } = await readFacts(log.control);
   const earlier = chooseRun(runs, resume);
+  if (earlier !== undefined) requireSameStores(earlier, sources);
   const missing = sources.filter(({ kind }) => earlier?.ranges[kind] === undefined);
   const planned: Partial<Record<Kind, readonly ScanRange[]>> = { ...earlier?.ranges };
   for (const { kind, source } of missing) planned[kind] = await source.ranges(kind, parallelism);
+  const generation = earlier?.generation ?? (runs.at(-1)?.generation ?? 0) + 1;
+  if (generation >= FIRST_CAPTURED_VERSION) {
+    throw new ChangeoverError('mismatch', `Generation ${generation} would pass for a captured version.`);
+  }
   const run: RunFact = {
-    generation: earlier?.generation ?? (runs.at(-1)?.generation ?? 0) + 1,
+    generation,
     status: 'running',
     startedAtUs: earlier?.startedAtUs ?? clock.nowUs(),
     ranges: planned,
+    stores: {
+      ...earlier?.stores,
+      ...Object.fromEntries(sources.map(({ kind, store }) => [kind, store])),
+    },
   };
   await writeRun(log.control, run);
   return { run, ranges, resumed: earlier !== undefined };
+}
+
+function requireSameStores(earlier: RunFact, sources: readonly KindSource[]): void {
+  for (const { kind, store } of sources) {
+    const before = earlier.stores[kind];
+    if (before === undefined || before === store) continue;
+    throw new ChangeoverError(
+      'mismatch',
+      `Backfill ${earlier.generation} was reading ${kind} from ${before}; now it would be read from ${store}.`,
+      { hint: 'Begin a new run with --restart, or set the origin back.' },
+    );
+  }
 }
 
 function chooseRun(runs: readonly RunFact[], resume: BackfillOptions['resume']): RunFact | undefined {

@@ -20,6 +20,8 @@ const runFact = z
     status: z.enum(['running', 'done']),
     startedAtUs: z.int(),
     ranges: z.partialRecord(z.enum(KINDS), z.array(range).readonly()).readonly(),
+    /** Where each kind is read from: places in one store's order mean nothing in another's. */
+    stores: z.partialRecord(z.enum(KINDS), z.string()).readonly(),
   })
   .readonly();
 export type RunFact = z.infer<typeof runFact>;

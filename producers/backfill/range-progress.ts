@@ -34,11 +34,11 @@ export class RangeProgress {
     this.#written = options.fact;
   }
 
-  /** Takes a chunk and the promise of its publication. Waits while too many are under way; throws what has failed. */
-  async add<K extends Kind>(chunk: ScanChunk<K>, published: Promise<void>): Promise<void> {
+  /** Takes a chunk and the promise of what of it the log refused. Waits while too many are under way; throws what has failed. */
+  async add<K extends Kind>(chunk: ScanChunk<K>, published: Promise<readonly RejectedItem[]>): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.error;
     const before = this.#underWay.at(-1) ?? Promise.resolve();
-    const confirmed = Promise.all([before, published]).then(() => this.#confirm(chunk));
+    const confirmed = Promise.all([published, before]).then(([refused]) => this.#confirm(chunk, refused));
     // Awaited here or by `finish`; until then its failure must not count as unhandled.
     confirmed.catch(() => {});
     this.#underWay.push(confirmed);
@@ -58,13 +58,15 @@ export class RangeProgress {
     return this.#fact;
   }
 
-  #confirm<K extends Kind>({ rows, rejected, last }: ScanChunk<K>): void {
+  #confirm<K extends Kind>(chunk: ScanChunk<K>, refused: readonly RejectedItem[]): void {
+    const published = chunk.rows.length - refused.length;
+    const rejected = [...chunk.rejected, ...refused];
     // Told before it is written down: a rejected item may be reported twice after a crash, never not at all.
-    this.#options.onConfirmed(rows.length, rejected);
+    this.#options.onConfirmed(published, rejected);
     this.#fact = {
       status: 'running',
-      last,
-      published: this.#fact.published + rows.length,
+      last: chunk.last,
+      published: this.#fact.published + published,
       rejected: this.#fact.rejected + rejected.length,
     };
     this.#write();

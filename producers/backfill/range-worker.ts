@@ -1,5 +1,6 @@
-import type { RejectedItem, Source } from '../../connectors/connector.ts';
+import type { RejectedItem, Source, SourceRow } from '../../connectors/connector.ts';
 import type { Clock } from '../../core/clock.ts';
+import { ChangeoverError } from '../../core/errors.ts';
 import type { RateLimiter } from '../../core/rate-limiter.ts';
 import type { RetryPolicy } from '../../core/retry.ts';
 import type { ControlTopic, Publisher } from '../../log/log.ts';
@@ -65,12 +66,38 @@ export async function moveRange<K extends Kind>(
   try {
     for await (const chunk of chunks) {
       await limiter.take(chunk.rows.length, signal);
-      const changes = chunk.rows.map((row) => readChange(kind, row, readContextOf(kind)));
-      await progress.add(chunk, publisher.publish(changes));
+      await publisher.ready();
+      await progress.add(chunk, publishRows(kind, chunk.rows, readContextOf(kind), publisher));
     }
   } catch (error) {
     if (!(error instanceof ReadFailure)) throw error;
     return progress.finish({ status: 'hole', reason: error.message });
   }
   return progress.finish({ status: 'done' });
+}
+
+/**
+ * Publishes rows of distinct keys, and answers which of them the log does not take (too large, for instance): those are
+ * found by halving, and the others are published.
+ */
+async function publishRows<K extends Kind>(
+  kind: K,
+  rows: readonly SourceRow<K>[],
+  context: ReadContext,
+  publisher: Publisher,
+): Promise<readonly RejectedItem[]> {
+  try {
+    await publisher.publish(rows.map((row) => readChange(kind, row, context)));
+    return [];
+  } catch (error) {
+    if (!(error instanceof ChangeoverError) || error.code !== 'change-rejected') throw error;
+    const [only] = rows;
+    if (rows.length === 1 && only !== undefined) {
+      return [{ where: `${context.origin.store}: ${kind} ${only.key}`, reason: error.message }];
+    }
+    const middle = Math.ceil(rows.length / 2);
+    const halves = [rows.slice(0, middle), rows.slice(middle)];
+    const refused = await Promise.all(halves.map((half) => publishRows(kind, half, context, publisher)));
+    return refused.flat();
+  }
 }

@@ -54,6 +54,20 @@ describe('the embeddings of a legacy Neo4j graph', () => {
     );
   });
 
+  it('are of one model: the one that is configured, else that of most of them', async () => {
+    const { graph, store, plant } = current();
+    await plant(
+      "UNWIND range(1, 4) AS i CREATE (:Memory {id: 'm' + i, agentId: 'a', model: CASE WHEN i = 1 THEN 'old' ELSE 'new' END, embedding: [1.0, 0.0]})",
+    );
+    const scanned = await scanAll(store, 'embedding');
+    assert.deepEqual(keysOf(scanned), ['m2', 'm3', 'm4']);
+    assert.match(reasonFor(scanned, '"m1"'), /its model is "old", the others are "new"/);
+    const old = await graph.open('legacy', KINDS, { space: { model: 'old' } });
+    const ofOld = await scanAll(old, 'embedding');
+    assert.deepEqual(keysOf(ofOld), ['m1']);
+    assert.match(reasonFor(ofOld, '"m2"'), /its model is "new", the configuration says "old"/);
+  });
+
   it('takes the dimension from the vector index before any majority', async () => {
     const { graph, store, plant } = current();
     const { memory } = graph.labels;

@@ -162,8 +162,35 @@ describe('the pipeline', () => {
       stages: [],
       maxBatchChanges: 50,
     });
-    await assert.rejects(running.run(new AbortController().signal), /unreadable/);
+    await assert.rejects(running.run(new AbortController().signal), /unreadable \(partition \d, offset 0\)/);
     assert.equal(await lag(log), 1);
+  });
+
+  it('puts a batch aside whose partitions another member has by now', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    await publish(log, agents(10));
+    const moved: Log = {
+      prepare: () => log.prepare(),
+      publisher: () => log.publisher(),
+      positions: (kinds, group) => log.positions(kinds, group),
+      close: () => log.close(),
+      control: log.control,
+      subscribe: async (options) => {
+        const subscription = await log.subscribe(options);
+        return {
+          batches: (signal) => subscription.batches(signal),
+          commit: (batch) => subscription.commit(batch),
+          close: () => subscription.close(),
+          isCurrent: () => false,
+        };
+      },
+    };
+    const running = start(moved, store.sink);
+    await sleep(100);
+    await running.stop();
+    assert.equal(await store.source.count('agent'), 0);
+    assert.equal(await lag(log), 10);
   });
 
   it('does not ask the store about its own echo', async () => {

@@ -145,6 +145,16 @@ function guardContract(kind: Kind, opened: Opened): void {
     await assertHeld(store, kind, sampleKey(kind, 'crowded'), { version: V + 4, entity: at(4) });
   });
 
+  it('refuses a change that is none, and does not let it hide an older one of its batch', async () => {
+    const store = opened();
+    const key = sampleKey(kind, 'hidden');
+    const entity = sampleEntity(kind, { name: 'hidden', variant: 1 });
+    const none = { ...upsert(kind, sampleEntity(kind, { name: 'another' }), V + 3), key } as Change;
+    const batch = [upsert(kind, entity, V + 1), none, { ...upsert(kind, entity, V + 4), version: 0.5 }];
+    assert.deepEqual(await statuses(store, batch as Change[]), ['applied', 'rejected', 'rejected']);
+    await assertHeld(store, kind, key, { version: V + 1, entity });
+  });
+
   it('answers an empty batch with nothing', async () => {
     assert.deepEqual(await opened().sink.apply([]), []);
   });

@@ -61,6 +61,20 @@ describe('the publisher', () => {
     assert.equal(broker.producers, 3);
   });
 
+  it('says when there is room, so that a reader need not hold what would only wait', async () => {
+    const { publisher } = open({ maxInFlightBytes: 3_000 });
+    await publisher.ready();
+    let ready = false;
+    const call = publisher.publish(changes(30, 1));
+    const waiting = publisher.ready().then(() => {
+      ready = true;
+    });
+    assert.equal(ready, false);
+    await call;
+    await waiting;
+    await publisher.close();
+  });
+
   it('lets calls wait when too much is under way, in the order of the calls', async () => {
     const { publisher, broker } = open({ maxInFlightBytes: 3_000 });
     const order: number[] = [];

@@ -181,6 +181,38 @@ describe('a backfill', () => {
     assert.deepEqual(reported, [item, item]);
   });
 
+  it('names an entity that is larger than the log takes, and moves the rest of its chunk', async () => {
+    const log = await openTestLog();
+    const store = await storeOf(25);
+    const huge = sampleEntity('agent', { name: 'a0013b' });
+    await store.sink.apply([
+      upsert('agent', { ...huge, attributes: { text: 'x'.repeat(1_100_000) } }, 5_000),
+    ]);
+    const reported: { where: string; reason: string }[] = [];
+    const result = await backfill(log, store.source, {
+      onChunk: (_kind, _published, items) => reported.push(...items),
+    });
+    assert.deepEqual([result.published, result.rejected, result.holes.length], [25, 1, 0]);
+    assert.match(reported[0]?.where ?? '', /legacy\.memory: agent a0013b/);
+    assert.match(reported[0]?.reason ?? '', /bytes, more than the 1000000 that the log takes/);
+    assert.equal((await changesIn(log)).length, 25);
+  });
+
+  it('does not go on in another store with the places of the first', async () => {
+    const log = await openTestLog();
+    const { source } = await storeOf(60);
+    const stopped = new AbortController();
+    const interrupted = backfill(log, source, { onChunk: () => stopped.abort() }, stopped.signal);
+    await assert.rejects(interrupted);
+    const elsewhere = [{ kind: 'agent', source, store: 'legacy.other' }] as const;
+    await assert.rejects(backfill(log, source, { sources: elsewhere }), {
+      code: 'mismatch',
+      message: /was reading agent from legacy\.memory; now it would be read from legacy\.other/,
+    });
+    const anew = await backfill(log, source, { sources: elsewhere, resume: 'never' });
+    assert.deepEqual([anew.generation, anew.published], [2, 60]);
+  });
+
   it('keeps to its rate', async () => {
     const log = await openTestLog();
     const { source } = await storeOf(60);

@@ -54,14 +54,14 @@ describe('the progress of a range', () => {
     };
     const confirmed: string[] = [];
     const progress = progressOn({ write, read: async () => new Map() }, confirmed);
-    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const [first, second] = [Promise.withResolvers<readonly []>(), Promise.withResolvers<readonly []>()];
     await progress.add(chunk('a'), first.promise);
     await progress.add(chunk('b'), second.promise);
-    second.resolve();
+    second.resolve([]);
     await turn();
     assert.deepEqual(confirmed, []);
     assert.deepEqual(written, []);
-    first.resolve();
+    first.resolve([]);
     await progress.finish({ status: 'done' });
     assert.deepEqual(confirmed, ['a', 'b']);
     assert.deepEqual(written.at(-1), { status: 'done', last: ['b'], published: 2, rejected: 2 });
@@ -71,7 +71,7 @@ describe('the progress of a range', () => {
     const { control, written } = heldControl();
     const progress = progressOn(control);
     await progress.add(chunk('a'), Promise.reject(new Error('the log is gone')));
-    await progress.add(chunk('b'), Promise.resolve());
+    await progress.add(chunk('b'), Promise.resolve([]));
     await assert.rejects(progress.finish({ status: 'done' }), /the log is gone/);
     await turn();
     assert.deepEqual(written, []);
@@ -79,7 +79,7 @@ describe('the progress of a range', () => {
 
   it('lets no more than its number of chunks be under way', async () => {
     const progress = progressOn({ write: instantly, read: async () => new Map() });
-    const [first, never] = [Promise.withResolvers<void>(), new Promise<void>(() => {})];
+    const [first, never] = [Promise.withResolvers<readonly []>(), new Promise<readonly []>(() => {})];
     await progress.add(chunk('a'), first.promise);
     await progress.add(chunk('b'), never);
     let added = false;
@@ -88,16 +88,16 @@ describe('the progress of a range', () => {
     });
     await turn();
     assert.equal(added, false);
-    first.resolve();
+    first.resolve([]);
     await third;
   });
 
   it('writes one state after the other and leaves out those that a newer one has overtaken', async () => {
     const { control, written, letGo } = heldControl();
     const progress = progressOn(control);
-    await progress.add(chunk('a'), Promise.resolve());
-    await progress.add(chunk('b'), Promise.resolve());
-    await progress.add(chunk('c'), Promise.resolve());
+    await progress.add(chunk('a'), Promise.resolve([]));
+    await progress.add(chunk('b'), Promise.resolve([]));
+    await progress.add(chunk('c'), Promise.resolve([]));
     await turn();
     assert.equal(written.length, 1);
     const finished = progress.finish({ status: 'hole', reason: 'unreadable' });
@@ -124,9 +124,9 @@ describe('the progress of a range', () => {
   it('says at the next chunk that a state could not be written', async () => {
     const write: ControlTopic['write'] = () => Promise.reject(new Error('no room for facts'));
     const progress = progressOn({ write, read: async () => new Map() });
-    await progress.add(chunk('a'), Promise.resolve());
+    await progress.add(chunk('a'), Promise.resolve([]));
     await turn();
-    await assert.rejects(progress.add(chunk('b'), Promise.resolve()), /no room for facts/);
+    await assert.rejects(progress.add(chunk('b'), Promise.resolve([])), /no room for facts/);
     await assert.rejects(progress.finish({ status: 'done' }), /no room for facts/);
   });
 });
