@@ -26,7 +26,7 @@ function keyFault({ kind, key }: Change): string | undefined {
   try {
     const identity = parseKey<Kind>(kind, key);
     const fault = identityFault<Kind>(kind, identity);
-    if (fault !== undefined) return `its key is none: ${fault}`;
+    if (fault !== undefined) return `its key is no key: ${fault}`;
     const proper = keyOf<Kind>(kind, identity);
     return proper === key ? undefined : `its key is ${JSON.stringify(key)}, but it is written ${proper}`;
   } catch (error) {

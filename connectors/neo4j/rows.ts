@@ -141,8 +141,8 @@ function vectorOf(components: unknown, faults: string[]): Uint8Array {
     faults.push(components === undefined ? 'it has no embedding' : 'property "embedding" is no list');
     return new Uint8Array();
   }
-  const vector = new Uint8Array(components.length * 4);
-  const view = new DataView(vector.buffer);
+  const vector = Buffer.allocUnsafe(components.length * 4);
+  const view = new DataView(vector.buffer, vector.byteOffset);
   for (let index = 0; index < components.length; index++) {
     const component: unknown = components[index];
     const value = isInt(component) ? component.toNumber() : component;

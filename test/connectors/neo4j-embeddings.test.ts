@@ -56,7 +56,7 @@ describe('the embeddings that follow the log into a legacy Neo4j graph', () => {
     const memory = sampleEntity('embedding', { name: 'memory' });
     await store.sink.apply([upsert('embedding', memory, V)]);
     const later = await graph.open('legacy', ['embedding'], {
-      space: { model: 'new', revision: '9', metric: 'ip', normalised: false },
+      space: { model: TEST_SPACE.model, revision: '9', metric: 'ip', normalised: false },
     });
     assert.deepEqual((await later.source.get('embedding', ['memory']))[0]?.entity?.space, TEST_SPACE);
   });

@@ -45,7 +45,9 @@ describe('the embeddings of a legacy Neo4j graph', () => {
 
   it('rounds a component that is no float32 to the nearest one', async () => {
     const { store, plant } = current();
-    await plant("CREATE (:Memory {id: 'm', agentId: 'a', model: 'm', embedding: [0.1, 1, 16777217]})");
+    await plant(
+      "CREATE (:Memory {id: 'm', agentId: 'a', model: 'test-model', embedding: [0.1, 1, 16777217]})",
+    );
     const { rows } = await scanAll(store, 'embedding');
     const vector = Buffer.from(rows[0]?.entity.vector ?? []);
     assert.deepEqual(
@@ -55,11 +57,12 @@ describe('the embeddings of a legacy Neo4j graph', () => {
   });
 
   it('are of one model: the one that is configured, else that of most of them', async () => {
-    const { graph, store, plant } = current();
+    const { graph, plant } = current();
+    const unnamed = await graph.open('legacy', KINDS, { space: {} });
     await plant(
       "UNWIND range(1, 4) AS i CREATE (:Memory {id: 'm' + i, agentId: 'a', model: CASE WHEN i = 1 THEN 'old' ELSE 'new' END, embedding: [1.0, 0.0]})",
     );
-    const scanned = await scanAll(store, 'embedding');
+    const scanned = await scanAll(unnamed, 'embedding');
     assert.deepEqual(keysOf(scanned), ['m2', 'm3', 'm4']);
     assert.match(reasonFor(scanned, '"m1"'), /its model is "old", the others are "new"/);
     const old = await graph.open('legacy', KINDS, { space: { model: 'old' } });
@@ -74,7 +77,7 @@ describe('the embeddings of a legacy Neo4j graph', () => {
     await graph.run(`CREATE VECTOR INDEX ${memory} FOR (m:${memory}) ON m.embedding
       OPTIONS { indexConfig: { \`vector.dimensions\`: 2, \`vector.similarity_function\`: 'cosine' } }`);
     await plant(
-      "UNWIND range(1, 4) AS i CREATE (:Memory {id: 'm' + i, agentId: 'a', model: 'm', embedding: CASE WHEN i = 1 THEN [1.0, 0.0] ELSE [1.0, 0.0, 0.0] END})",
+      "UNWIND range(1, 4) AS i CREATE (:Memory {id: 'm' + i, agentId: 'a', model: 'test-model', embedding: CASE WHEN i = 1 THEN [1.0, 0.0] ELSE [1.0, 0.0, 0.0] END})",
     );
     const scanned = await scanAll(store, 'embedding');
     assert.deepEqual(keysOf(scanned), ['m1']);

@@ -166,7 +166,7 @@ describe('what the Neo4j sink leaves in the graph', () => {
       /not a name of letters/,
       /not a name of letters/,
       /Not the key of a relationship/,
-      /not the key of its entity/,
+      /its key is "other", but its entity's is real/,
     ].entries()) {
       assert.match(reasons[index] ?? '', expected);
     }

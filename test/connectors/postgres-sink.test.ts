@@ -54,8 +54,8 @@ describe('the Postgres sink', () => {
       'step is not a whole number',
       `its key is "other", but its entity's is misnamed`,
       'version 0 is not a positive safe integer',
-      'its key is empty',
-      'its key contains half of a surrogate pair',
+      'its key is no key: id is empty',
+      'its key is no key: id contains half of a surrogate pair',
     ]);
     assert.equal(outcomes.filter((outcome) => outcome.status === 'applied').length, 40);
     const held = await store.source.get('experience', ['misnamed', 'other', 'not a number']);
