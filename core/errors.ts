@@ -80,6 +80,11 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof ChangeoverError && error.retryable;
 }
 
+/** True where the record itself is at fault: no store or log will take it, however often it is tried. */
+export function isRejection(error: unknown): error is ChangeoverError {
+  return error instanceof ChangeoverError && error.code === 'change-rejected';
+}
+
 export function exitCodeOf(error: unknown): number {
   return error instanceof ChangeoverError ? error.exitCode : EXIT_CODES.internal;
 }

@@ -1,3 +1,4 @@
+import { byHalves } from '../../core/by-halves.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked, forEachLimited } from '../../core/sequence.ts';
 import type { Change, ChangeOf, Embedding } from '../../schemas/change.ts';
@@ -111,27 +112,17 @@ class Batch {
     await writer.remove(this.#removals);
   }
 
+  /** The server takes all rows of a call or none. */
   async #upsertAll(): Promise<void> {
-    const { batchRows, inFlight } = this.#options;
+    const { batchRows, inFlight, writer } = this.#options;
     const parts = Array.from(upsertParts(this.#upserts, batchRows));
-    await forEachLimited(parts, inFlight, (part) => this.#upsert(part));
-  }
-
-  /** The server takes all rows of a call or none, so one that it refuses is found by halving. */
-  async #upsert(part: readonly VersionedEmbedding[]): Promise<void> {
-    try {
-      await this.#options.writer.upsert(part);
-    } catch (error) {
-      if (!(error instanceof ChangeoverError) || error.code !== 'change-rejected') throw error;
-      const [only] = part;
-      if (part.length > 1) {
-        const middle = Math.ceil(part.length / 2);
-        await this.#upsert(part.slice(0, middle));
-        await this.#upsert(part.slice(middle));
-      } else if (only !== undefined) {
-        this.#outcomes.set(only.embedding.id, rejected(messageOf(error)));
-      }
-    }
+    await forEachLimited(parts, inFlight, (part) =>
+      byHalves(
+        part,
+        (some) => writer.upsert(some),
+        ({ embedding }, error) => this.#outcomes.set(embedding.id, rejected(messageOf(error))),
+      ),
+    );
   }
 }
 

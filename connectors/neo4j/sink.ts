@@ -1,9 +1,10 @@
-import { ChangeoverError, messageOf } from '../../core/errors.ts';
+import { byHalves } from '../../core/by-halves.ts';
+import { isRejection, messageOf } from '../../core/errors.ts';
 import { chunked } from '../../core/sequence.ts';
 import type { Change, ChangeOf, EntityOf } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
-import { type Outcome, rejected, type Sink } from '../connector.ts';
+import { type Outcome, rejected, type Sink, STALE } from '../connector.ts';
 import { deleteNodes, type NodeKind, upsertNodes } from './apply-nodes.ts';
 import { upsertRelationships } from './apply-relationships.ts';
 import type { Neo4jClient, Transaction } from './client.ts';
@@ -100,40 +101,29 @@ function outcomeOf(outcomes: ReadonlyMap<Change, Outcome>, change: Change): Outc
   return outcome;
 }
 
-/**
- * Applies the batch in one transaction. When it fails by a fault of a record, halves it until the record stands alone:
- * that one is rejected, the others are applied.
- */
+/** Applies the batch in one transaction; a record that the server refuses is rejected, the others are applied. */
 async function isolate(
   client: Neo4jClient,
   apply: Apply,
   batch: readonly Change[],
   outcomes: Map<Change, Outcome>,
 ): Promise<void> {
-  const attempt = () => client.transact((transaction) => apply(transaction, batch)).then(answersOf, faultOf);
-  let result = await attempt();
-  if ('fault' in result && batch.length > 1) {
-    const middle = Math.ceil(batch.length / 2);
-    await isolate(client, apply, batch.slice(0, middle), outcomes);
-    await isolate(client, apply, batch.slice(middle), outcomes);
-    return;
-  }
-  // Once more: a node that another transaction gave a relationship while this one deleted it fails the same way.
-  if ('fault' in result) result = await attempt();
-  for (const [index, change] of batch.entries()) {
-    const outcome = 'fault' in result ? rejected(result.fault) : result.answers[index];
-    if (outcome !== undefined) outcomes.set(change, outcome);
-  }
-}
-
-const answersOf = (answers: readonly Outcome[]) => ({ answers });
-
-/** The server's words about a fault of the records; throws any other error. */
-function faultOf(error: unknown): { readonly fault: string } {
-  if (error instanceof ChangeoverError && error.code === 'change-rejected') {
-    return { fault: messageOf(error.cause) };
-  }
-  throw error;
+  const transact = async (part: readonly Change[]): Promise<void> => {
+    const answers = await client.transact((transaction) => apply(transaction, part));
+    for (const [index, change] of part.entries()) outcomes.set(change, answers[index] ?? STALE);
+  };
+  const attempt = async (part: readonly Change[]): Promise<void> => {
+    try {
+      await transact(part);
+    } catch (error) {
+      if (part.length > 1 || !isRejection(error)) throw error;
+      // Once more: a node that another transaction gave a relationship while this one deleted it fails the same way.
+      await transact(part);
+    }
+  };
+  await byHalves(batch, attempt, (change, error) =>
+    outcomes.set(change, rejected(messageOf(error.cause ?? error))),
+  );
 }
 
 /** Runs the check before the first use; one that failed is made again at the next. */

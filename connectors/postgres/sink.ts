@@ -1,4 +1,5 @@
-import { ChangeoverError, messageOf } from '../../core/errors.ts';
+import { byHalves, halves } from '../../core/by-halves.ts';
+import { type ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked } from '../../core/sequence.ts';
 import type { Change } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
@@ -37,25 +38,18 @@ type Write = (batch: readonly Change[], outcomes: Map<Change, Outcome>) => Promi
 function upsertOf(client: PostgresClient, schema: string, table: Table): Write {
   const { upsert }: Statements = statementsFor(schema, table);
 
-  /** A statement holds all of its rows or none, so a row that the server refuses is found by halving. */
   const write: Write = async (batch, outcomes) => {
-    const parameters = upsertParameters(table, batch);
-    const characters = parameters.reduce((sum, parameter) => sum + parameter.length, 0);
-    if (characters > MAX_STATEMENT_CHARACTERS && batch.length > 1) return halve(batch, outcomes);
-    try {
-      const written = await client.query(upsert, parameters);
-      settle(table, batch, written, outcomes);
-    } catch (error) {
-      if (!(error instanceof ChangeoverError) || error.code !== 'change-rejected') throw error;
-      const [only] = batch;
-      if (batch.length > 1) await halve(batch, outcomes);
-      else if (only !== undefined) outcomes.set(only, rejected(messageOf(error.cause ?? error)));
-    }
-  };
-  const halve: Write = async (batch, outcomes) => {
-    const middle = Math.ceil(batch.length / 2);
-    await write(batch.slice(0, middle), outcomes);
-    await write(batch.slice(middle), outcomes);
+    // A statement holds all of its rows or none.
+    const refuse = (change: Change, error: ChangeoverError) =>
+      outcomes.set(change, rejected(messageOf(error.cause ?? error)));
+    const attempt = async (part: readonly Change[]): Promise<void> => {
+      const parameters = upsertParameters(table, part);
+      const characters = parameters.reduce((sum, parameter) => sum + parameter.length, 0);
+      if (characters > MAX_STATEMENT_CHARACTERS && part.length > 1) {
+        for (const half of halves(part)) await byHalves(half, attempt, refuse);
+      } else settle(table, part, await client.query(upsert, parameters), outcomes);
+    };
+    await byHalves(batch, attempt, refuse);
   };
   return write;
 }

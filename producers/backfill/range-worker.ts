@@ -1,6 +1,6 @@
 import type { RejectedItem, Source, SourceRow } from '../../connectors/connector.ts';
+import { byHalves } from '../../core/by-halves.ts';
 import type { Clock } from '../../core/clock.ts';
-import { ChangeoverError } from '../../core/errors.ts';
 import type { RateLimiter } from '../../core/rate-limiter.ts';
 import type { RetryPolicy } from '../../core/retry.ts';
 import type { ControlTopic, Publisher } from '../../log/log.ts';
@@ -76,28 +76,19 @@ export async function moveRange<K extends Kind>(
   return progress.finish({ status: 'done' });
 }
 
-/**
- * Publishes rows of distinct keys, and answers which of them the log does not take (too large, for instance): those are
- * found by halving, and the others are published.
- */
+/** Publishes rows of distinct keys, and answers which of them the log does not take (too large, for instance). */
 async function publishRows<K extends Kind>(
   kind: K,
   rows: readonly SourceRow<K>[],
   context: ReadContext,
   publisher: Publisher,
 ): Promise<readonly RejectedItem[]> {
-  try {
-    await publisher.publish(rows.map((row) => readChange(kind, row, context)));
-    return [];
-  } catch (error) {
-    if (!(error instanceof ChangeoverError) || error.code !== 'change-rejected') throw error;
-    const [only] = rows;
-    if (rows.length === 1 && only !== undefined) {
-      return [{ where: `${context.origin.store}: ${kind} ${only.key}`, reason: error.message }];
-    }
-    const middle = Math.ceil(rows.length / 2);
-    const halves = [rows.slice(0, middle), rows.slice(middle)];
-    const refused = await Promise.all(halves.map((half) => publishRows(kind, half, context, publisher)));
-    return refused.flat();
-  }
+  const refused: RejectedItem[] = [];
+  await byHalves(
+    rows,
+    (some) => publisher.publish(some.map((row) => readChange(kind, row, context))),
+    ({ key }, { message }) =>
+      refused.push({ where: `${context.origin.store}: ${kind} ${key}`, reason: message }),
+  );
+  return refused;
 }
