@@ -1,12 +1,13 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
+import { allowedNumbers, readEnvText } from '../core/options.ts';
 import { KINDS, type Kind } from '../schemas/kinds.ts';
 import { type Config, readConfig } from './config.ts';
 
 /** What every command gets from main.ts. */
 export interface CommandContext {
   readonly env: NodeJS.ProcessEnv;
-  /** Aborted by the first Ctrl-C or SIGTERM. */
+  /** Aborted by the first Ctrl-C, SIGTERM or SIGHUP, and when nobody reads standard output any more. */
   readonly signal: AbortSignal;
   /** A command's result goes here; everything else goes to standard error. */
   print(text: string): void;
@@ -27,6 +28,17 @@ export function wholeNumber(text: string): number {
   const parsed = z.coerce.number().int().positive().safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError('It must be a whole number above 0.');
   return parsed.data;
+}
+
+/** Reads a flag with the schema of the option that it stands in for: its bounds stand in one place. */
+export function optionText<S extends z.ZodType>(schema: S): (text: string) => z.output<S> {
+  return (text) => {
+    const parsed = schema.safeParse(readEnvText(text, schema));
+    if (parsed.success) return parsed.data;
+    const numbers = allowedNumbers(schema);
+    const [issue] = parsed.error.issues;
+    throw new InvalidArgumentError(numbers === undefined ? (issue?.message ?? '') : `It must be ${numbers}.`);
+  };
 }
 
 export function kindList(text: string): readonly Kind[] {

@@ -10,6 +10,21 @@ import { CONNECTORS } from './connectors.ts';
 export const ENV_PREFIX = 'CHANGEOVER';
 export const DEFAULT_CONFIG_FILE = 'changeover.yaml';
 
+/** Variables with our prefix that are no options. */
+const OTHER_ENV = [
+  `${ENV_PREFIX}_CONFIG`,
+  `${ENV_PREFIX}_DEBUG`,
+  // docker-compose.yml; whoever exports it for the servers runs the commands in the same shell.
+  `${ENV_PREFIX}_PASSWORD`,
+  // scripts/test.ts, and the mark of what the local stack has started.
+  `${ENV_PREFIX}_TEST_STACK`,
+  `${ENV_PREFIX}_STACK_PID_FILE`,
+  // Kubernetes puts these into every pod beside a service called changeover or changeover-kafka.
+  // https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+  /^[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=/,
+  /^[A-Z0-9_]+_PORT=(tcp|udp|sctp):\/\//,
+];
+
 function connectorsFor(role: Role): readonly Connector[] {
   return CONNECTORS.filter((connector) => connector.kinds[role].length > 0);
 }
@@ -110,5 +125,5 @@ export type Config = z.infer<typeof configSchema>;
 export function readConfig(file: string | undefined, env: NodeJS.ProcessEnv): Config {
   const named = file ?? env[`${ENV_PREFIX}_CONFIG`];
   const chosen = named ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined);
-  return loadConfig(configSchema, { file: chosen, env, envPrefix: ENV_PREFIX });
+  return loadConfig(configSchema, { file: chosen, env, envPrefix: ENV_PREFIX, otherEnv: OTHER_ENV });
 }

@@ -1,27 +1,21 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { ChangeoverError } from '../core/errors.ts';
+import { exitCodeOf } from '../core/errors.ts';
 import type { CommandContext } from './command.ts';
+import { stopWhenUnread } from './output/lost-output.ts';
 import { reportError } from './output/report-error.ts';
 import { createProgram } from './program.ts';
+import { stopOnSignals } from './stop-signal.ts';
 
-/** Ctrl-C or SIGTERM once: finish what is under way and stop. Twice: stop now. */
-function stopOnSignals(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(130);
-      process.stderr.write('\nStopping; once more stops at once.\n');
-      controller.abort(new ChangeoverError('aborted', 'Stopped.'));
-    });
-  }
-  return controller.signal;
-}
+const ABORTED = 130;
 
 async function main(): Promise<void> {
+  const controller = new AbortController();
+  stopOnSignals(controller);
+  const output = stopWhenUnread(controller);
   const context: CommandContext = {
     env: process.env,
-    signal: stopOnSignals(),
+    signal: controller.signal,
     print: (text) => process.stdout.write(`${text}\n`),
     note: (text) => process.stderr.write(`${text}\n`),
   };
@@ -30,6 +24,8 @@ async function main(): Promise<void> {
   } catch (error) {
     // Commander has printed its own message; help and --version end here too.
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    // Whoever closed the pipe knows; anything else that was the matter with the output has been told.
+    else if (output.lost && exitCodeOf(error) === ABORTED) process.exitCode ??= ABORTED;
     else process.exitCode = reportError(error, process.env);
   }
 }

@@ -11,6 +11,11 @@ export interface ConfigSource {
   readonly file?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly envPrefix: string;
+  /**
+   * Variables with the prefix that are no options, for others to read. An expression is held against `NAME=value`.
+   * Any other variable with the prefix is refused.
+   */
+  readonly otherEnv?: readonly (string | RegExp)[];
 }
 
 interface Fault {
@@ -35,13 +40,14 @@ export function loadConfig<S extends z.ZodType>(schema: S, source: ConfigSource)
   // Strict sections find the same unknown options again, without the line.
   const issues = (parsed.error?.issues ?? []).filter((issue) => issue.code !== 'unrecognized_keys');
   const faults: Fault[] = [...unknown, ...issues];
-  if (parsed.success && faults.length === 0) return parsed.data;
+  const unknownEnv = unknownVariables(schema, source);
+  if (parsed.success && faults.length === 0 && unknownEnv.length === 0) return parsed.data;
   const texts = faults.map((fault) => {
     const path = fault.path.map(String);
     const where = fromEnv.get(path.join('.')) ?? placeOf(path, document, lines, source.file);
     return `${where}: ${path.join('.')}: ${fault.message}`;
   });
-  throw new ChangeoverError('config', texts.join('\n'), {
+  throw new ChangeoverError('config', [...unknownEnv, ...texts].join('\n'), {
     hint: 'docs/configuration.md lists every option.',
   });
 }
@@ -74,10 +80,29 @@ function unknownOptions(schema: z.ZodType, tree: unknown, path: readonly string[
   return Object.entries(tree).flatMap(([name, value]): readonly Fault[] => {
     const member = shape[name];
     if (member !== undefined) return unknownOptions(member, value, [...path, name]);
-    const meant = nearest(name, Object.keys(shape));
-    const suggestion = meant === undefined ? '' : `; did you mean ${meant}?`;
-    return [{ path: [...path, name], message: `there is no such option${suggestion}` }];
+    return [{ path: [...path, name], message: noSuchOption(name, Object.keys(shape)) }];
   });
+}
+
+/** The same for the environment. Only names are told: a value can be a secret. */
+function unknownVariables(
+  schema: z.ZodType,
+  { env, envPrefix, otherEnv = [] }: ConfigSource,
+): readonly string[] {
+  const options = Array.from(leavesOf(schema), (leaf) => envName(envPrefix, leaf.path));
+  const known = new Set(options);
+  const isOther = (name: string, value: string): boolean =>
+    otherEnv.some((other) => (typeof other === 'string' ? other === name : other.test(`${name}=${value}`)));
+  const candidates = [...options, ...otherEnv.filter((other) => typeof other === 'string')];
+  return Object.entries(env).flatMap(([name, value]) => {
+    if (value === undefined || !name.startsWith(`${envPrefix}_`)) return [];
+    return known.has(name) || isOther(name, value) ? [] : [`${name}: ${noSuchOption(name, candidates)}`];
+  });
+}
+
+function noSuchOption(name: string, candidates: readonly string[]): string {
+  const meant = nearest(name, candidates);
+  return `there is no such option${meant === undefined ? '' : `; did you mean ${meant}?`}`;
 }
 
 /** Puts what the environment says into the tree. Answers which paths came from which variable. */

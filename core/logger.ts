@@ -1,4 +1,4 @@
-import { destination, pino } from 'pino';
+import { pino } from 'pino';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -14,9 +14,12 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
-/** JSON lines on standard error, so that standard output stays for a command's result. */
+/**
+ * JSON lines on standard error, so that standard output stays for a command's result. Through Node's own stream: pino's
+ * destination would try for ever to write to a terminal that was closed, and keep the process from ending.
+ */
 export function createLogger(level: LogLevel): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination(2));
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, process.stderr);
 }
 
 const nothing = (): void => {};

@@ -92,3 +92,26 @@ export function readEnvText(text: string, schema: z.ZodType): unknown {
   }
   return text;
 }
+
+/** What a number option takes, in words such as "a whole number above 0, at most 20,000"; undefined for other types. */
+export function allowedNumbers(schema: z.ZodType): string | undefined {
+  const inner = unwrap(schema);
+  if (!(inner instanceof z.ZodNumber)) return undefined;
+  const { type, minimum, exclusiveMinimum, maximum, exclusiveMaximum } = z.toJSONSchema(inner);
+  const whole = type === 'integer';
+  // A whole number from 1 and a number above 0 are the same bound in words.
+  const above = exclusiveMinimum ?? (whole && minimum === 1 ? 0 : undefined);
+  const bounds = [
+    bound('above', above),
+    bound('at least', above === undefined ? minimum : undefined),
+    bound('below', exclusiveMaximum),
+    bound('at most', maximum),
+  ].filter((words) => words !== undefined);
+  return [whole ? 'a whole number' : 'a number', bounds.join(', ')].join(' ').trimEnd();
+}
+
+/** How far JavaScript counts without gaps is no bound of the option's own. */
+function bound(words: string, value: number | boolean | undefined): string | undefined {
+  if (typeof value !== 'number' || Math.abs(value) >= Number.MAX_SAFE_INTEGER) return undefined;
+  return `${words} ${value.toLocaleString('en-GB')}`;
+}

@@ -2,7 +2,15 @@ import { Option } from 'commander';
 import { systemClock } from '../../core/clock.ts';
 import { estimateBackfill, type KindEstimate } from '../../producers/backfill/estimate.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import { type CommandContext, configOf, kindList, type RegisterCommand, wholeNumber } from '../command.ts';
+import {
+  type CommandContext,
+  configOf,
+  kindList,
+  optionText,
+  type RegisterCommand,
+  wholeNumber,
+} from '../command.ts';
+import { configSchema } from '../config.ts';
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { count, duration, items, rate, table } from '../output/format.ts';
 import { openProgress } from '../output/progress.ts';
@@ -25,6 +33,7 @@ interface Flags {
 const SAMPLE_ITEMS = 5_000;
 
 export const registerBackfill: RegisterCommand = (program, context) => {
+  const { batchSize, parallelism, ratePerSecond } = configSchema.shape.backfill.unwrap().shape;
   program
     .command('backfill')
     .summary('read every entity from its legacy store and publish it to the log')
@@ -33,9 +42,9 @@ export const registerBackfill: RegisterCommand = (program, context) => {
         'where the log had confirmed it.',
     )
     .option('--kinds <list>', 'only these kinds, separated by commas', kindList)
-    .option('--batch-size <n>', 'entities in one chunk', wholeNumber)
-    .option('--parallelism <n>', 'ranges that are moved at once', wholeNumber)
-    .option('--rate <n>', 'most entities a second', wholeNumber)
+    .option('--batch-size <n>', 'entities in one chunk', optionText(batchSize))
+    .option('--parallelism <n>', 'ranges that are moved at once', optionText(parallelism))
+    .option('--rate <n>', 'most entities a second', optionText(ratePerSecond))
     .option('--dry-run', 'count, read a sample and estimate; write nothing anywhere')
     .option('--rejected <file>', 'report of the items that could not be moved', '.changeover/rejected.ndjson')
     .option('--json', 'print the result as JSON')

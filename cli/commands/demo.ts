@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Option } from 'commander';
@@ -52,9 +51,11 @@ async function demo(flags: DemoFlags, context: CommandContext): Promise<void> {
     signal: context.signal,
     onProgress: ({ service, message }) => context.note(`  ${service.padEnd(10)} ${message}`),
   });
+  // Before anything is written there, or read for long: this throws when the folder is somebody else's.
+  const existed = await stack.exists();
   const rejectedFile = new RejectedFile(join(stack.dir, 'rejected.ndjson'));
   const society = await openDemoSociety(flags, (item) => rejectedFile.add('input', item));
-  if (existsSync(join(stack.dir, 'state.json'))) await stack.reset();
+  if (existed) await stack.reset();
   await rm(rejectedFile.path, { force: true });
   let keep = false;
   try {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
@@ -11,6 +12,7 @@ import {
 import { openStack, type Stack } from '../../stack/stack.ts';
 import type { CommandContext, RegisterCommand } from '../command.ts';
 import { wholeNumber } from '../command.ts';
+import { DEFAULT_CONFIG_FILE } from '../config.ts';
 import { bytes, duration, table } from '../output/format.ts';
 import { writeStackConfig } from '../work/stack-config.ts';
 
@@ -67,8 +69,10 @@ export const registerStack: RegisterCommand = (program, context) => {
     context.note('Stopped; the data stays.');
   });
   add('reset', 'Stops every server of the stack and deletes its data.').action(async (flags: Flags) => {
-    await (await open(flags, context)).reset();
-    context.note('Stopped and deleted.');
+    const stack = await open(flags, context);
+    await stack.reset();
+    const rest = existsSync(stack.dir) ? ` What else is in ${stack.dir} stays.` : '';
+    context.note(`Stopped and deleted.${rest}`);
   });
 };
 
@@ -79,6 +83,8 @@ function open<Name extends ServiceName>(
 ): Promise<Stack<Name>> {
   return openStack({
     dir: flags.dir,
+    // `up` writes it anew each time, and its passwords are worth nothing after a reset.
+    files: [DEFAULT_CONFIG_FILE],
     services,
     env: context.env,
     signal: context.signal,

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { loadConfig } from '../../core/config.ts';
 import { ChangeoverError } from '../../core/errors.ts';
-import { describeOptions } from '../../core/options.ts';
+import { allowedNumbers, describeOptions } from '../../core/options.ts';
 
 const schema = z.object({
   prefix: z.string().default('changeover').describe('topic prefix'),
@@ -93,6 +93,31 @@ describe('a configuration', () => {
     );
   });
 
+  it('refuses a variable with its prefix that is no option, without telling its value', () => {
+    const yaml = 'kafka:\n  brokers: [a:1]\n';
+    const faults = faultsOf(yaml, {
+      CHANGEOVER_KAFKA_BROKER: 'secret:1',
+      CHANGEOVER_NOTHING_LIKE_IT: 'secret',
+    });
+    assert.deepEqual(faults.split('\n'), [
+      'CHANGEOVER_KAFKA_BROKER: there is no such option; did you mean CHANGEOVER_KAFKA_BROKERS?',
+      'CHANGEOVER_NOTHING_LIKE_IT: there is no such option',
+    ]);
+    assert.deepEqual(load(yaml, { CHANGEOVERS: 'a', KAFKA_BROKER: 'b' }).kafka.brokers, ['a:1']);
+  });
+
+  it('leaves variables alone that somebody else reads, and suggests them too', () => {
+    const loadWith = (env: Record<string, string>) =>
+      loadConfig(schema, {
+        env: { CHANGEOVER_KAFKA_BROKERS: 'a:1', ...env },
+        envPrefix: 'CHANGEOVER',
+        otherEnv: ['CHANGEOVER_DEBUG', /_PORT=tcp:/],
+      });
+    assert.ok(loadWith({ CHANGEOVER_DEBUG: '1', CHANGEOVER_PORT: 'tcp://10.0.0.1:80' }));
+    assert.throws(() => loadWith({ CHANGEOVER_DEBUGG: '1' }), /did you mean CHANGEOVER_DEBUG\?/);
+    assert.throws(() => loadWith({ CHANGEOVER_PORT: '80' }), /CHANGEOVER_PORT: there is no such option/);
+  });
+
   it('names the section in which an option is missing', () => {
     assert.match(faultsOf('\nkafka:\n  partitions: 3\n'), /^file:2: kafka.brokers: /);
   });
@@ -123,4 +148,16 @@ it('every option is described with its variable, type and default', () => {
   );
   assert.equal(options.find((option) => option.path === 'target.milvus.profile')?.type, 'fast | balanced');
   assert.equal(options.find((option) => option.path === 'kafka.brokers')?.required, true);
+});
+
+it('the bounds of a number are told in words', () => {
+  const cases: readonly (readonly [z.ZodType, string | undefined])[] = [
+    [z.int().min(1).max(20_000).default(1_000), 'a whole number above 0, at most 20,000'],
+    [z.int().min(-1), 'a whole number at least -1'],
+    [z.number().positive().optional(), 'a number above 0'],
+    [z.number().min(0).lt(1), 'a number at least 0, below 1'],
+    [z.int(), 'a whole number'],
+    [z.string(), undefined],
+  ];
+  for (const [option, words] of cases) assert.equal(allowedNumbers(option), words);
 });

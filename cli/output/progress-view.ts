@@ -1,0 +1,12 @@
+export interface ProgressLine {
+  readonly name: string;
+  readonly total: number;
+  readonly done: number;
+}
+
+/** Shows how far several things have come. */
+export interface ProgressView {
+  start(lines: readonly ProgressLine[]): void;
+  advance(name: string, items: number): void;
+  stop(): void;
+}
