@@ -82,7 +82,10 @@ export interface Source extends Closable {
   /** About `parts` ranges of about equal size that cover the kind; at least one. */
   ranges(kind: Kind, parts: number): Promise<readonly ScanRange[]>;
   scan<K extends Kind>(kind: K, range: ScanRange, options: ScanOptions): AsyncIterable<ScanChunk<K>>;
-  /** What the store knows of each key, in their order: undefined for never heard of. Read at full consistency. */
+  /**
+   * What the store knows of each key, in their order. Undefined for never heard of, or where nothing can be said: what is
+   * there is no entity, or it went without a delete; never to be taken for a delete. Read at full consistency.
+   */
   get<K extends Kind>(kind: K, keys: readonly string[]): Promise<readonly (Held<K> | undefined)[]>;
 }
 

@@ -50,6 +50,8 @@ export async function closeAll(closables: readonly Closable[]): Promise<void> {
 
 /** The outcome of `work`, or the signal's reason when it is aborted first; then the work goes on in the background. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // What becomes of work that nobody waits for any more must not end the process.
+  work.catch(() => {});
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
@@ -58,6 +60,5 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
     return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    work.catch(() => {});
   }
 }

@@ -2,7 +2,7 @@ import type { Connector } from '../connector.ts';
 import { openMilvus } from './client.ts';
 import { milvusOptions } from './options.ts';
 import { openProbe } from './probe.ts';
-import { Collections } from './schema.ts';
+import { Collections, FoundCollections } from './schema.ts';
 import { openSink } from './sink.ts';
 import { openSource } from './source.ts';
 import { VersionReader } from './versions.ts';
@@ -15,16 +15,20 @@ export const milvusConnector: Connector<typeof milvusOptions> = {
 
   async open(options, { name, role, clock }) {
     const connection = await openMilvus(options, clock);
-    const collections = new Collections({ connection, options, owner: { name, role }, clock });
-    const versions = new VersionReader(connection, collections);
+    const place = { connection, options, owner: { name, role }, clock };
+    const collections = new Collections(place);
+    const writing = { collections, versions: new VersionReader(connection, collections) };
     const writer = createWriter(connection, collections);
+    // Whoever reads makes nothing, and waits for nothing to be made.
+    const found = new FoundCollections(place);
+    const reading = { collections: found, versions: new VersionReader(connection, found) };
     const { batchRows, inFlight } = options;
     return {
       name,
       prepare: () => collections.prepare(),
-      source: openSource({ connection, collections, versions }),
-      sink: openSink({ collections, versions, writer, batchRows, inFlight }),
-      probe: openProbe({ connection, collections }),
+      source: openSource({ connection, ...reading }),
+      sink: openSink({ ...writing, writer, batchRows, inFlight }),
+      probe: openProbe({ connection, collections: found }),
       close: () => connection.close(),
     };
   },

@@ -86,7 +86,8 @@ const SERVER: readonly (readonly [from: number, below: number, meaning: Meaning]
 
 /** 2.3 answers 65535 for much that has a code of its own in newer servers; then only the words tell. */
 const WORDS: readonly (readonly [words: RegExp, meaning: Meaning])[] = [
-  [/message larger than max/i, { ...RECORD, says: 'finds the message too large' }],
+  // The first is gRPC's own, the second the server's, before it makes such a message.
+  [/message larger than max|exceed the maxOutputSize/i, { ...RECORD, says: 'finds the message too large' }],
   [/disk quota|no space left/i, NO_SPACE],
   [/quota|rate limit|deny to write/i, OVERLOADED],
   [/deadline exceeded|timed? ?out/i, SLOW],
@@ -149,7 +150,7 @@ function failureOf(error: unknown): Failure {
 
 function meaningOf({ grpc, server, retriable, reason }: Failure): Meaning | undefined {
   const said = WORDS.find(([words]) => words.test(reason))?.[1];
-  // A message that is too large comes as RESOURCE_EXHAUSTED, as an overload does.
+  // A message that is too large comes as RESOURCE_EXHAUSTED, as an overload does, or without a number of its own.
   if (said?.code === 'change-rejected') return said;
   if (grpc !== undefined) return GRPC[grpc] ?? said;
   if (server !== undefined) {

@@ -29,20 +29,31 @@ export async function* pages(
   for (;;) {
     signal?.throwIfAborted();
     const filter = idBetween({ after, until: range.until });
-    let page: readonly MilvusRow[];
-    try {
-      page = await connection.query({ collection, filter, fields, limit: rows });
-    } catch (error) {
-      // Rows that are too large for one message are asked for half as many at a time.
-      const tooLarge = error instanceof ChangeoverError && error.code === 'change-rejected';
-      if (!tooLarge || rows <= 1) throw error;
-      rows = Math.ceil(rows / 2);
-      continue;
-    }
+    const ask = (limit: number) => connection.query({ collection, filter, fields, limit });
+    const { answer: page, fitting } = await halving(rows, ask);
+    rows = fitting;
     const last = lastInOrder(page, after, collection);
     if (last === undefined) return;
     yield page;
     after = [last];
+  }
+}
+
+/**
+ * Rows that are too large for one message are asked for half as many at a time: the answer for as many as fit, at most
+ * `most`, and how many these were.
+ */
+export async function halving<T>(
+  most: number,
+  ask: (rows: number) => Promise<T>,
+): Promise<{ readonly answer: T; readonly fitting: number }> {
+  for (let rows = most; ; rows = Math.ceil(rows / 2)) {
+    try {
+      return { answer: await ask(rows), fitting: rows };
+    } catch (error) {
+      const tooLarge = error instanceof ChangeoverError && error.code === 'change-rejected';
+      if (!tooLarge || rows <= 1) throw error;
+    }
   }
 }
 

@@ -1,11 +1,11 @@
 import { type ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Probe, ProbeResult } from '../connector.ts';
 import type { MilvusConnection } from './connection.ts';
-import type { Collections } from './schema.ts';
+import type { FoundCollections } from './schema.ts';
 
 interface ProbeOptions {
   readonly connection: MilvusConnection;
-  readonly collections: Collections;
+  readonly collections: FoundCollections;
 }
 
 type Look = (options: ProbeOptions) => Promise<Omit<ProbeResult, 'check'>>;

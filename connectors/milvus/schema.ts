@@ -22,33 +22,73 @@ interface CollectionsOptions {
 const POLL_MS = 100;
 
 /**
- * The two collections of this store: the embeddings, whose space is fixed when they are made, and the tombstones. Each
- * carries in its description whose it is; another role's is refused.
+ * The two collections of this store as they are found in the server: the embeddings, whose space is fixed when they are
+ * made, and the tombstones. Each carries in its description whose it is; another role's is refused.
+ *
+ * A description says that somebody has begun to make the collection, and is enough to read by: what is not finished yet
+ * answers that it is not ready.
  */
-export class Collections {
+export class FoundCollections {
   readonly embeddings: string;
   readonly tombstones: string;
-  readonly #options: CollectionsOptions;
+  protected readonly options: CollectionsOptions;
   /** What was found in the server once and cannot change: a collection's description. */
   #space: CollectionSpace | undefined;
   #tombstonesMade = false;
-  /** The one attempt to make the collection of embeddings that is under way in this process. */
-  #making: Promise<CollectionSpace> | undefined;
 
   constructor(options: CollectionsOptions) {
-    this.#options = options;
+    this.options = options;
     this.embeddings = options.options.collection;
     this.tombstones = `${options.options.collection}_tombstones`;
   }
 
+  async hasTombstones(): Promise<boolean> {
+    this.#tombstonesMade ||= (await this.mark(this.tombstones)) !== undefined;
+    return this.#tombstonesMade;
+  }
+
+  /** The space that the collection of embeddings has; undefined while there is no such collection. */
+  async space(): Promise<CollectionSpace | undefined> {
+    this.#space ??= (await this.mark(this.embeddings))?.space;
+    return this.#space;
+  }
+
+  /** Throws when the collection is not ours to use; undefined when there is none. */
+  protected async mark(collection: string): Promise<CollectionMark | undefined> {
+    const { connection, owner } = this.options;
+    const description = await connection.description(collection);
+    if (description === undefined) return undefined;
+    const place = `Collection ${collection} of Milvus at ${connection.where}`;
+    const hint = 'Name another collection or database in the configuration.';
+    const mark = parseMark(description);
+    if (mark === undefined) {
+      throw new ChangeoverError('conflict', `${place} was not made by Changeover.`, { hint });
+    }
+    if (mark.owner.role === owner.role) return mark;
+    throw new ChangeoverError(
+      'conflict',
+      `${place} belongs to ${mark.owner.name}, a ${mark.owner.role} store; ${owner.name} is a ${owner.role} store.`,
+      { hint },
+    );
+  }
+}
+
+/**
+ * The collections for one who writes: each is there only when it is finished, which this process sees to once. Whoever
+ * began it may have died before its index was made, or still be waiting for it to be loaded.
+ */
+export class Collections extends FoundCollections {
+  /** What this process has finished itself. */
+  #space: CollectionSpace | undefined;
+  #tombstonesFinished = false;
+  /** The one attempt to finish the collection of embeddings that is under way in this process. */
+  #making: Promise<CollectionSpace> | undefined;
+
   /** Makes what is not there, also in the middle of another process that does the same. */
   async prepare(): Promise<void> {
-    const { owner } = this.#options;
-    await this.#ensure(this.tombstones, { owner, space: undefined }, TOMBSTONES_SHAPE);
-    this.#tombstonesMade = true;
+    await this.#finishTombstones();
     const configured = this.#configuredSpace();
-    const wanted = (await this.space()) ?? configured;
-    const space = wanted && (await this.makeEmbeddings(wanted));
+    const space = (await this.space()) ?? (configured && (await this.makeEmbeddings(configured)));
     const different = space && configured && spaceDifference(configured, space);
     if (different === undefined) return;
     throw new ChangeoverError(
@@ -60,20 +100,20 @@ export class Collections {
     );
   }
 
-  async hasTombstones(): Promise<boolean> {
-    this.#tombstonesMade ||= (await this.#mark(this.tombstones)) !== undefined;
-    return this.#tombstonesMade;
+  override async hasTombstones(): Promise<boolean> {
+    if (!this.#tombstonesFinished && (await super.hasTombstones())) await this.#finishTombstones();
+    return this.#tombstonesFinished;
   }
 
-  /** The space that the collection of embeddings has; undefined while there is no such collection. */
-  async space(): Promise<CollectionSpace | undefined> {
-    this.#space ??= (await this.#mark(this.embeddings))?.space;
-    return this.#space;
+  override async space(): Promise<CollectionSpace | undefined> {
+    if (this.#space !== undefined) return this.#space;
+    const begun = await super.space();
+    return begun && this.makeEmbeddings(begun);
   }
 
   /**
-   * Makes the collection of embeddings for this space. Answers the space that it has then: another one, where somebody
-   * else was quicker.
+   * Makes the collection of embeddings for this space, or finishes it. Answers the space that it has then: another one,
+   * where somebody else was quicker.
    */
   makeEmbeddings(space: CollectionSpace): Promise<CollectionSpace> {
     this.#making ??= this.#makeEmbeddings(space).finally(() => {
@@ -83,15 +123,20 @@ export class Collections {
   }
 
   async #makeEmbeddings(wanted: CollectionSpace): Promise<CollectionSpace> {
-    const { owner, options } = this.#options;
+    const { owner, options } = this.options;
     const shape = embeddingsShape(wanted, options.indexProfile);
     const mark = await this.#ensure(this.embeddings, { owner, space: wanted }, shape);
     this.#space = mark.space ?? wanted;
     return this.#space;
   }
 
+  async #finishTombstones(): Promise<void> {
+    await this.#ensure(this.tombstones, { owner: this.options.owner, space: undefined }, TOMBSTONES_SHAPE);
+    this.#tombstonesFinished = true;
+  }
+
   #configuredSpace(): CollectionSpace | undefined {
-    const { model, dimension, revision, metric, normalised } = this.#options.options;
+    const { model, dimension, revision, metric, normalised } = this.options.options;
     if (model === undefined || dimension === undefined) return undefined;
     return { model, revision, metric, normalised, dimension };
   }
@@ -102,13 +147,13 @@ export class Collections {
     wanted: CollectionMark,
     { fields, index }: CollectionShape,
   ): Promise<CollectionMark> {
-    const { connection } = this.#options;
-    let mark = await this.#mark(collection);
+    const { connection } = this.options;
+    let mark = await this.mark(collection);
     if (mark === undefined) {
       const description = markText(wanted);
       mark = await this.#unlessQuicker(
         () => connection.createCollection({ collection, description, fields }),
-        () => this.#mark(collection),
+        () => this.mark(collection),
       );
     }
     if (!(await connection.hasIndex(collection, index.field))) {
@@ -135,7 +180,7 @@ export class Collections {
   }
 
   async #load(collection: string): Promise<void> {
-    const { connection, clock, options } = this.#options;
+    const { connection, clock, options } = this.options;
     if (await connection.isLoaded(collection)) return;
     await connection.load(collection);
     const deadlineMs = clock.elapsedMs() + options.loadTimeoutMs;
@@ -147,24 +192,5 @@ export class Collections {
       }
       await clock.sleep(POLL_MS);
     }
-  }
-
-  /** Throws when the collection is not ours to use; undefined when there is none. */
-  async #mark(collection: string): Promise<CollectionMark | undefined> {
-    const { connection, owner } = this.#options;
-    const description = await connection.description(collection);
-    if (description === undefined) return undefined;
-    const place = `Collection ${collection} of Milvus at ${connection.where}`;
-    const hint = 'Name another collection or database in the configuration.';
-    const mark = parseMark(description);
-    if (mark === undefined) {
-      throw new ChangeoverError('conflict', `${place} was not made by Changeover.`, { hint });
-    }
-    if (mark.owner.role === owner.role) return mark;
-    throw new ChangeoverError(
-      'conflict',
-      `${place} belongs to ${mark.owner.name}, a ${mark.owner.role} store; ${owner.name} is a ${owner.role} store.`,
-      { hint },
-    );
   }
 }

@@ -5,15 +5,15 @@ import { type Held, isVersion } from '../../schemas/version.ts';
 import type { RejectedItem, ScanChunk, ScanOptions, Source, SourceRow } from '../connector.ts';
 import type { MilvusConnection } from './connection.ts';
 import { idBetween, idIn } from './filter.ts';
-import { countRows, pages } from './pages.ts';
+import { countRows, halving, pages } from './pages.ts';
 import { EMBEDDING_FIELDS, embeddingOf, type MilvusRow, VERSION_FIELDS, versionOf } from './rows.ts';
-import type { Collections } from './schema.ts';
+import type { FoundCollections } from './schema.ts';
 import type { CollectionSpace } from './space.ts';
 import { filterParts, isLeftover, NOTHING_HELD, type VersionReader } from './versions.ts';
 
 interface SourceOptions {
   readonly connection: MilvusConnection;
-  readonly collections: Collections;
+  readonly collections: FoundCollections;
   readonly versions: VersionReader;
 }
 
@@ -44,7 +44,7 @@ export function openSource(options: SourceOptions): Source {
  */
 class EmbeddingReader {
   readonly #connection: MilvusConnection;
-  readonly #collections: Collections;
+  readonly #collections: FoundCollections;
   readonly #versions: VersionReader;
 
   constructor({ connection, collections, versions }: SourceOptions) {
@@ -152,15 +152,28 @@ class EmbeddingReader {
     if (space === undefined) return rows;
     const atOnce = Math.max(1, Math.floor(MAX_GET_BYTES / (space.dimension * 4 + 8_192)));
     for (const part of filterParts(ids, atOnce)) {
-      const found = await this.#connection.query({
-        collection: this.#collections.embeddings,
-        filter: idIn(part),
-        fields: EMBEDDING_FIELDS,
-      });
-      for (const row of found) {
-        rows.set(row.id as string, { version: versionOf(row), entity: embeddingOf(row, space) });
+      for await (const found of this.#rowsOfPart(part)) {
+        for (const row of found) {
+          rows.set(row.id as string, { version: versionOf(row), entity: embeddingOf(row, space) });
+        }
       }
     }
     return rows;
+  }
+
+  async *#rowsOfPart(ids: readonly string[]): AsyncGenerator<readonly MilvusRow[]> {
+    const collection = this.#collections.embeddings;
+    let atOnce = ids.length;
+    for (let start = 0; start < ids.length; start += atOnce) {
+      const ask = (rows: number) =>
+        this.#connection.query({
+          collection,
+          filter: idIn(ids.slice(start, start + rows)),
+          fields: EMBEDDING_FIELDS,
+        });
+      const { answer, fitting } = await halving(atOnce, ask);
+      atOnce = fitting;
+      yield answer;
+    }
   }
 }

@@ -1,7 +1,7 @@
 import type { MilvusConnection } from './connection.ts';
 import { idIn } from './filter.ts';
 import { type MilvusRow, VERSION_FIELDS, versionOf } from './rows.ts';
-import type { Collections } from './schema.ts';
+import type { FoundCollections } from './schema.ts';
 
 /** What the two collections say of one id. */
 export interface HeldVersions {
@@ -47,9 +47,9 @@ export function* filterParts(ids: readonly string[], maxIds = MAX_FILTER_IDS): G
 
 export class VersionReader {
   readonly #connection: MilvusConnection;
-  readonly #collections: Collections;
+  readonly #collections: FoundCollections;
 
-  constructor(connection: MilvusConnection, collections: Collections) {
+  constructor(connection: MilvusConnection, collections: FoundCollections) {
     this.#connection = connection;
     this.#collections = collections;
   }

@@ -1,6 +1,6 @@
 import type { MilvusConnection } from './connection.ts';
 import { embeddingRow, tombstoneRow, type VersionedEmbedding } from './rows.ts';
-import type { Collections } from './schema.ts';
+import type { FoundCollections } from './schema.ts';
 import { filterParts } from './versions.ts';
 
 export interface Tombstone {
@@ -17,7 +17,7 @@ export interface EmbeddingWriter {
   remove(ids: readonly string[]): Promise<void>;
 }
 
-export function createWriter(connection: MilvusConnection, collections: Collections): EmbeddingWriter {
+export function createWriter(connection: MilvusConnection, collections: FoundCollections): EmbeddingWriter {
   return {
     upsert: (embeddings) => connection.upsert(collections.embeddings, embeddings.map(embeddingRow)),
     bury: (tombstones) =>

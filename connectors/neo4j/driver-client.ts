@@ -1,6 +1,7 @@
 import { auth, type Driver, type ManagedTransaction, driver as openDriver, type Session } from 'neo4j-driver';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { unlessAborted } from '../../core/service.ts';
 import type { Neo4jClient, Parameters, Row, Transaction } from './client.ts';
 import { neo4jError } from './errors.ts';
 import type { Neo4jOptions } from './options.ts';
@@ -14,6 +15,12 @@ const STREAM_BATCH = 5_000;
 /** A statement that reads a whole label is long by nature; each batch of it must come in time. */
 const STREAM_TIMEOUT_MS = 3_600_000;
 
+/** A driver in use. Everybody shares it, so that when it is given up, nobody waits for it any longer. */
+interface OpenDriver {
+  readonly driver: Driver;
+  readonly givenUp: AbortController;
+}
+
 /** The client on the official driver. */
 export class DriverClient implements Neo4jClient {
   readonly where: string;
@@ -21,7 +28,8 @@ export class DriverClient implements Neo4jClient {
   readonly #options: Neo4jOptions;
   readonly #password: string;
   readonly #logger: Logger;
-  #driver: Driver | undefined;
+  #open: OpenDriver | undefined;
+  #closed = false;
 
   constructor(options: Neo4jOptions, password: string, logger: Logger) {
     this.where = `Neo4j at ${options.url}, database ${options.database}`;
@@ -53,83 +61,99 @@ export class DriverClient implements Neo4jClient {
   }
 
   async *stream(text: string, parameters: Parameters = {}): AsyncGenerator<readonly Row[]> {
-    const driver = this.#open();
-    const session = driver.session({ database: this.database, fetchSize: STREAM_BATCH });
+    const open = this.#opened();
+    const session = open.driver.session({ database: this.database, fetchSize: STREAM_BATCH });
     const timeoutMs = this.#options.queryTimeoutMs + GRACE_MS;
     try {
       const result = session.run(text, parameters, { timeout: STREAM_TIMEOUT_MS, metadata: FOLLOWER });
       const rows = result[Symbol.asyncIterator]();
       for (;;) {
-        const batch = await this.#withDeadline(driver, timeoutMs, take(rows, STREAM_BATCH));
+        const batch = await this.#withDeadline(open, timeoutMs, take(rows, STREAM_BATCH));
         if (batch.length > 0) yield batch;
         if (batch.length < STREAM_BATCH) return;
       }
     } catch (error) {
       throw neo4jError(error, this.where);
     } finally {
-      await this.#letGo(driver, session);
+      await this.#letGo(open, session);
     }
   }
 
   async close(): Promise<void> {
-    const driver = this.#driver;
-    this.#driver = undefined;
-    await driver?.close();
+    this.#closed = true;
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.driver.close();
   }
 
   async #inSession<T>(timeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
-    const driver = this.#open();
+    const open = this.#opened();
     // Every answer is bounded by its statement, so it is fetched in one go.
-    const session = driver.session({ database: this.database, fetchSize: -1 });
+    const session = open.driver.session({ database: this.database, fetchSize: -1 });
     try {
-      return await this.#withDeadline(driver, timeoutMs + GRACE_MS, work(session));
+      return await this.#withDeadline(open, timeoutMs + GRACE_MS, work(session));
     } catch (error) {
       throw neo4jError(error, this.where);
     } finally {
-      await this.#letGo(driver, session);
+      await this.#letGo(open, session);
     }
   }
 
-  #open(): Driver {
+  #opened(): OpenDriver {
+    if (this.#closed) throw new ChangeoverError('aborted', `${this.where}: the connection was closed`);
     const { url, user, poolSize, connectTimeoutMs, retryTimeMs } = this.#options;
-    this.#driver ??= openDriver(url, auth.basic(user, this.#password), {
-      maxConnectionPoolSize: poolSize,
-      connectionTimeout: connectTimeoutMs,
-      connectionAcquisitionTimeout: connectTimeoutMs * 2,
-      maxTransactionRetryTime: retryTimeMs,
-      notificationFilter: { minimumSeverityLevel: 'OFF' },
-      telemetryDisabled: true,
-      userAgent: 'changeover',
-    });
-    return this.#driver;
+    this.#open ??= {
+      driver: openDriver(url, auth.basic(user, this.#password), {
+        maxConnectionPoolSize: poolSize,
+        connectionTimeout: connectTimeoutMs,
+        connectionAcquisitionTimeout: connectTimeoutMs * 2,
+        maxTransactionRetryTime: retryTimeMs,
+        notificationFilter: { minimumSeverityLevel: 'OFF' },
+        telemetryDisabled: true,
+        userAgent: 'changeover',
+      }),
+      givenUp: new AbortController(),
+    };
+    return this.#open;
   }
 
   /**
    * A peer that vanished never answers, and the driver waits for ever: after the deadline the driver and all of its
-   * connections are thrown away, and the next call opens a new one.
+   * connections are thrown away, and the next call opens a new one. Whoever else waits for it is told at once.
    */
-  async #withDeadline<T>(driver: Driver, timeoutMs: number, work: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
+  async #withDeadline<T>(open: OpenDriver, timeoutMs: number, work: Promise<T>): Promise<T> {
+    // What becomes of it when nobody waits any longer is of no interest.
+    work.catch(() => {});
+    let late: ChangeoverError | undefined;
     const timer = setTimeout(() => {
-      if (this.#driver === driver) this.#driver = undefined;
-      driver.close().catch((error: unknown) => {
-        this.#logger.debug({ error: messageOf(error) }, 'closing a driver that does not answer');
-      });
       const hint = 'Check the server and the network to it, or raise queryTimeoutMs.';
-      late.reject(new ChangeoverError('timeout', `${this.where}: no answer for ${timeoutMs} ms`, { hint }));
+      late = new ChangeoverError('timeout', `${this.where}: no answer for ${timeoutMs} ms`, { hint });
+      this.#giveUp(open);
     }, timeoutMs);
     try {
-      return await Promise.race([work, late.promise]);
+      return await unlessAborted(work, open.givenUp.signal);
+    } catch (error) {
+      throw late ?? error;
     } finally {
       clearTimeout(timer);
     }
   }
 
+  #giveUp(open: OpenDriver): void {
+    if (this.#open === open) this.#open = undefined;
+    const message = `${this.where}: its connections were given up, because another call had no answer in time`;
+    const hint = 'Check the server and the network to it.';
+    open.givenUp.abort(new ChangeoverError('unreachable', message, { hint }));
+    open.driver.close().catch((error: unknown) => {
+      this.#logger.debug({ error: messageOf(error) }, 'closing a driver that does not answer');
+    });
+  }
+
   /** Closing waits for the server, so a session of a driver that was thrown away is left to it. */
-  async #letGo(driver: Driver, session: Session): Promise<void> {
-    if (this.#driver !== driver) return;
+  async #letGo(open: OpenDriver, session: Session): Promise<void> {
+    if (this.#open !== open) return;
     try {
-      await this.#withDeadline(driver, GRACE_MS, session.close());
+      await this.#withDeadline(open, GRACE_MS, session.close());
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'closing a session failed');
     }

@@ -56,6 +56,16 @@ const RULES: readonly Rule[] = [
     },
   ],
   [
+    // Its driver was given up while it was about to try again (driver-client.ts).
+    /./,
+    /^Pool is closed/,
+    {
+      code: 'unreachable',
+      says: 'its connections were given up, because another call had no answer in time',
+      hint: 'Check the server and the network to it.',
+    },
+  ],
+  [
     /^(ServiceUnavailable|SessionExpired)$/,
     /certificate|self.signed|wrong version number|SSL|TLS/,
     { code: 'unreachable', hint: 'Check the address: bolt+s:// and neo4j+s:// need TLS on the server.' },

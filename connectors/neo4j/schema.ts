@@ -49,6 +49,8 @@ export function uniqueRules({ names, context }: SchemaScope): readonly UniqueRul
 /** Makes the constraints, indexes and the mark of the role. Two processes may do it at once. */
 export async function prepareSchema(scope: SchemaScope): Promise<void> {
   const { client, names, context } = scope;
+  // Before the marks, which say that everything is there to write safely.
+  await client.runAlone('CALL db.createProperty($name)', { name: LOCK_PROPERTY });
   await claimLabels(scope, labelsOf(scope));
   for (const rule of uniqueRules(scope)) await makeUnique(client, rule);
   if (context.role === 'target' && holdsGraph(context.kinds)) {
@@ -65,7 +67,6 @@ export async function prepareSchema(scope: SchemaScope): Promise<void> {
       'CREATE INDEX changeover_KNOWS_strength IF NOT EXISTS FOR ()-[r:KNOWS]-() ON (r.strength)',
     );
   }
-  await client.runAlone('CALL db.createProperty($name)', { name: LOCK_PROPERTY });
   await client.runAlone('CALL db.awaitIndexes()');
 }
 
@@ -95,15 +96,30 @@ function ruleName(label: string, properties: readonly string[]): string {
   return `:${label}(${properties.join(', ')})`;
 }
 
-/** Refuses to write where the rules are missing or the place is not marked as ours. */
+/** Refuses to write where a rule or the lock is missing or the place is not marked as ours. */
 export async function requirePrepared(scope: SchemaScope): Promise<void> {
   await requireClaim(scope, labelsOf(scope));
+  await requireLock(scope);
   const missing = await missingRules(scope);
   if (missing.length === 0) return;
   throw new ChangeoverError(
     'mismatch',
     `${scope.client.where}: no uniqueness constraint on ${missing.join(', ')}`,
     { hint: 'Let the store be prepared again; without the constraint concurrent writes make duplicates.' },
+  );
+}
+
+/** A copy of a database may have left out a name that no node has. */
+async function requireLock({ client }: SchemaScope): Promise<void> {
+  const [row] = await client.runAlone(
+    'CALL db.propertyKeys() YIELD propertyKey WHERE propertyKey = $name RETURN count(*) > 0 AS known',
+    { name: LOCK_PROPERTY },
+  );
+  if (row?.get('known') === true) return;
+  throw new ChangeoverError(
+    'mismatch',
+    `${client.where}: the database does not know the property ${LOCK_PROPERTY}, by which nodes are locked`,
+    { hint: 'Let the store be prepared again; without it concurrent writes overwrite each other.' },
   );
 }
 

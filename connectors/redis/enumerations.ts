@@ -1,7 +1,5 @@
-import { tmpdir } from 'node:os';
 import type { Clock } from '../../core/clock.ts';
 import type { Closable } from '../../core/service.ts';
-import { toTemporaryFileError } from './errors.ts';
 import type { RedisKind } from './layout.ts';
 import { PlaceFile } from './place-file.ts';
 
@@ -48,7 +46,9 @@ export class Enumerations implements Closable {
   }
 
   #start(kind: RedisKind): Slot {
-    const slot: Slot = { places: this.#write(kind), startedMs: this.#options.clock.elapsedMs(), holders: 1 };
+    const { enumerate, clock } = this.#options;
+    const places = PlaceFile.write(enumerate(kind));
+    const slot: Slot = { places, startedMs: clock.elapsedMs(), holders: 1 };
     const before = this.#newest.get(kind);
     this.#newest.set(kind, slot);
     if (before !== undefined) this.#letGoSoon(before);
@@ -57,14 +57,6 @@ export class Enumerations implements Closable {
       if (this.#newest.get(kind) === slot) this.#newest.delete(kind);
     });
     return slot;
-  }
-
-  async #write(kind: RedisKind): Promise<PlaceFile> {
-    try {
-      return await PlaceFile.write(this.#options.enumerate(kind));
-    } catch (error) {
-      throw toTemporaryFileError(error, tmpdir());
-    }
   }
 
   async #lease(slot: Slot): Promise<Lease> {

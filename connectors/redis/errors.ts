@@ -152,12 +152,3 @@ export function isWrongType(error: unknown): boolean {
 export function isUnknownScript(error: unknown): boolean {
   return isAnswer(error) && error.message.startsWith('NOSCRIPT');
 }
-
-/** What our own temporary files run into. */
-export function toTemporaryFileError(error: unknown, folder: string): unknown {
-  if (systemCodeOf(error) !== 'ENOSPC' && systemCodeOf(error) !== 'EDQUOT') return error;
-  return new ChangeoverError('no-space', `The folder for temporary files, ${folder}, is full.`, {
-    hint: 'Free space there, or name another in the environment variable TMPDIR.',
-    cause: error,
-  });
-}

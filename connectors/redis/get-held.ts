@@ -5,8 +5,14 @@ import { type ReadContext, type ReadItem, readEntities } from './entity-reader.t
 import { readExperiences } from './experience-reader.ts';
 import type { RedisKind } from './layout.ts';
 import { locateExperiences } from './locate.ts';
+import { versionOf } from './versions.ts';
 
-/** What the store knows of each key, in their order; undefined for never heard of. */
+/**
+ * What the store knows of each key, in their order. A tombstone is answered only for what a delete of ours removed.
+ * Undefined is not only what was never heard of, but also what has gone without a delete (it expired, was evicted, or its
+ * application removed it), and what is there but is no entity. Whoever mends differences must not take either for a
+ * delete and spread it; the scan reports what is no entity.
+ */
 export async function getHeld(
   kind: RedisKind,
   keys: readonly string[],
@@ -17,8 +23,8 @@ export async function getHeld(
       ? await getExperiences(keys, context)
       : await readEntities(kind, keys.map((key) => parseKey(kind, key)) as never, context);
   return items.map(({ held, entity }: ReadItem<EntityOf[RedisKind]>) => {
-    const version = held?.version ?? null;
-    return version === null && entity === null ? undefined : { version, entity };
+    if (entity !== null) return { version: versionOf(held), entity };
+    return held?.deleted === true ? { version: held.version, entity } : undefined;
   });
 }
 

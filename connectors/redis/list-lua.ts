@@ -1,7 +1,11 @@
 /**
  * Experiences stand in a list per agent, oldest first. The versions hash says for each where it is, `<version> <at>
- * <agentId>`, so that it is found by halving the list by time. Where a list is not in order, the whole of it is looked
- * through; every element that is looked at counts as work, and a call stops taking on more after `budget`.
+ * <agentId>`, so that it is found by halving the list by time; every element that is looked at counts as work, and a call
+ * stops taking on more after `budget`.
+ *
+ * Where the list is not in order the whole of it is looked through, in one go and without a bound: some 3 s for a
+ * million elements. It cannot be parted, because what is found in one call may stand elsewhere in the next, and an id
+ * that stands twice must be replaced twice.
  *
  * The keys of lists are made here from the ids found in the versions hash, not announced in KEYS: Redis Cluster would
  * not allow that.
@@ -38,7 +42,7 @@ local function lowerBound(key, at)
   return low
 end
 
--- Every index of an id, the highest first.
+-- Every index of an id, the highest first. Looks at the whole list, however long.
 local function searchAll(key, id)
   local found = {}
   local last = redis.call('LLEN', key) - 1

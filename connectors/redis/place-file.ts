@@ -3,6 +3,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
+import { onTemporaryFiles } from '../../core/external-sort.ts';
 import { chunkedAsync } from '../../core/sequence.ts';
 import type { Closable } from '../../core/service.ts';
 import type { ScanKey } from '../../schemas/keys.ts';
@@ -33,11 +34,10 @@ export class PlaceFile implements Closable {
     this.#entries = entries;
   }
 
+  /** Throws `no-space` or `config` where the folder for temporary files is at fault. */
   static async write(lines: AsyncIterable<string>): Promise<PlaceFile> {
-    const path = join(tmpdir(), `changeover-redis-${randomUUID()}`);
-    const file = await open(path, 'wx+', 0o600);
+    const file = await onTemporaryFiles(tmpdir(), openNameless);
     try {
-      await unlink(path);
       return new PlaceFile(file, await writeLines(file, lines));
     } catch (error) {
       await file.close();
@@ -93,13 +93,25 @@ export class PlaceFile implements Closable {
   }
 }
 
+async function openNameless(): Promise<FileHandle> {
+  const path = join(tmpdir(), `changeover-redis-${randomUUID()}`);
+  const file = await open(path, 'wx+', 0o600);
+  try {
+    await unlink(path);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 async function writeLines(file: FileHandle, lines: AsyncIterable<string>): Promise<readonly Entry[]> {
   let entries: Entry[] = [];
   let stretch = 1;
   let count = 0;
   let offset = 0;
   for await (const batch of chunkedAsync(lines, LINES_PER_WRITE)) {
-    await file.appendFile(`${batch.join('\n')}\n`);
+    await onTemporaryFiles(tmpdir(), () => file.appendFile(`${batch.join('\n')}\n`));
     for (const line of batch) {
       if (count++ % stretch === 0) entries.push({ line, offset });
       offset += Buffer.byteLength(line) + 1;

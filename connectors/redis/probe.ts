@@ -4,7 +4,7 @@ import type { RedisClient, ServerInfo } from './client.ts';
 import { toRedisError } from './errors.ts';
 import { keyFor } from './key-patterns.ts';
 import type { Layout } from './layout.ts';
-import { findRival } from './schema.ts';
+import { findConflict } from './schema.ts';
 
 interface ProbeOptions {
   readonly client: RedisClient;
@@ -64,19 +64,19 @@ const LOOKS: Readonly<Record<string, Look>> = {
   },
 
   marks: async ({ client, layout, context }) => {
-    const rival = await findRival(client, layout, context);
-    if (rival === undefined) return { ok: true, detail: 'the keys belong to no store of the other role' };
-    return {
-      ok: false,
-      detail: `keys ${rival.place} belong to ${rival.name}, a ${rival.role} store`,
-      fix: 'Give the two stores different databases, or different keys and bookkeepingPrefix.',
-    };
+    const conflict = await findConflict(client, layout, context);
+    return conflict === undefined
+      ? { ok: true, detail: 'the keys belong to no store of the other role' }
+      : { ok: false, detail: conflict.says, fix: conflict.hint };
   },
 
-  durable: async (_, info) => {
-    const ok = info.get('aof_enabled') === '1';
-    const fix = 'CONFIG SET appendonly yes (and in redis.conf): without it a crash loses what was confirmed.';
-    return { ok, detail: `append-only file ${ok ? 'on' : 'off'}`, ...(!ok && { fix }) };
+  durable: async ({ client }, info) => {
+    if (info.get('aof_enabled') !== '1') {
+      const fix =
+        'CONFIG SET appendonly yes (and in redis.conf): without it a crash loses what was confirmed.';
+      return { ok: false, detail: 'append-only file off', fix };
+    }
+    return syncing(await appendFsync(client));
   },
 
   writable: async (_, info) => {
@@ -114,6 +114,40 @@ const LOOKS: Readonly<Record<string, Look>> = {
     };
   },
 };
+
+/**
+ * What a crash takes, by appendfsync. What was confirmed is committed in the log too and does not come again by itself:
+ * it is missing until somebody compares the stores.
+ */
+const CRASHES: Readonly<Record<string, string>> = {
+  always: 'what was confirmed is on disk',
+  everysec: 'a crash can lose what was confirmed in the last two seconds (always loses nothing)',
+  no: 'a crash of the machine loses what was confirmed in the last half minute or more',
+};
+
+function syncing(appendfsync: string | undefined): Omit<ProbeResult, 'check'> {
+  const crash = appendfsync === undefined ? undefined : CRASHES[appendfsync];
+  if (crash === undefined) {
+    return { ok: true, detail: 'append-only file on; the server does not say how often it is synced' };
+  }
+  return {
+    ok: appendfsync !== 'no',
+    detail: `append-only file on, appendfsync ${appendfsync}: ${crash}`,
+    ...(appendfsync === 'no' && { fix: 'CONFIG SET appendfsync everysec, or always (and in redis.conf).' }),
+  };
+}
+
+/** Undefined where the server does not let us look, as managed ones do not. */
+async function appendFsync(client: RedisClient): Promise<string | undefined> {
+  try {
+    const answer: unknown = await client.call((redis) => redis.call('CONFIG', 'GET', 'appendfsync'));
+    return Array.isArray(answer) && answer.length > 1 ? String(answer[1]) : undefined;
+  } catch (error) {
+    if (error instanceof ChangeoverError && ['forbidden', 'unsupported'].includes(error.code))
+      return undefined;
+    throw error;
+  }
+}
 
 function megabytes(bytes: number): string {
   return `${Math.ceil(bytes / 1024 ** 2)} MB`;

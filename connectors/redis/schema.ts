@@ -1,8 +1,9 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { StoreContext } from '../connector.ts';
 import type { RedisClient } from './client.ts';
+import { findForeignKey } from './foreign-keys.ts';
 import { formatPattern, type KeyPattern } from './key-patterns.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, quote } from './layout.ts';
 import { MARKS_KEY } from './options.ts';
 import { script } from './script.ts';
 
@@ -46,25 +47,58 @@ end
 return false
 `);
 
-/**
- * Redis needs nothing made. What is left is the mark of the role: which configuration's keys these are, so that a legacy
- * store and a target in one database cannot overwrite each other.
- */
-export async function markPlaces(client: RedisClient, layout: Layout, owner: Owner): Promise<void> {
-  const rival = await runMarks(client, layout, owner, true);
-  if (rival !== undefined) throw conflict(client.where, owner, rival);
+/** Why a store must not work in a place, and what to do. */
+export interface Conflict {
+  readonly says: string;
+  readonly hint: string;
 }
 
-/** The other role's mark on keys that could be ours, if there is one. Changes nothing. */
-export function findRival(client: RedisClient, layout: Layout, owner: Owner): Promise<Rival | undefined> {
-  return runMarks(client, layout, owner, false);
+/**
+ * Redis needs nothing made. What is left is the mark of the role: which configuration's keys these are, so that a legacy
+ * store and a target in one database cannot overwrite each other. Throws `conflict` where that could happen.
+ */
+export async function markPlaces(client: RedisClient, layout: Layout, owner: Owner): Promise<void> {
+  const conflict = (await findConflict(client, layout, owner)) ?? (await leaveMarks(client, layout, owner));
+  if (conflict === undefined) return;
+  throw new ChangeoverError('conflict', `Redis at ${client.where}: ${conflict.says}.`, {
+    hint: conflict.hint,
+  });
+}
+
+/** A mark of the other role on keys that could be ours, or a target's place full of somebody's keys. Changes nothing. */
+export async function findConflict(
+  client: RedisClient,
+  layout: Layout,
+  owner: Owner,
+): Promise<Conflict | undefined> {
+  const rival = await runMarks(client, layout, owner, false);
+  if (rival !== undefined) return conflictWith(rival, owner);
+  // A legacy store is full of keys that are not from us.
+  const foreign = owner.role === 'target' ? await findForeignKey(client, layout) : undefined;
+  if (foreign === undefined) return undefined;
+  return {
+    says: `keys ${foreign.pattern} are in use: ${quote(foreign.key)} is there, and Changeover did not write it`,
+    hint: `Give ${owner.name} a database of its own (db), or keys of its own (keys), or delete what is there.`,
+  };
+}
+
+async function leaveMarks(client: RedisClient, layout: Layout, owner: Owner): Promise<Conflict | undefined> {
+  const rival = await runMarks(client, layout, owner, true);
+  return rival && conflictWith(rival, owner);
+}
+
+function conflictWith({ place, name, role }: Rival, owner: Owner): Conflict {
+  return {
+    says: `keys ${place} belong to ${name}, a ${role} store; ${owner.name} is a ${owner.role} store`,
+    hint: `Give the two stores different databases, or different keys and bookkeepingPrefix. (Where ${name} is gone for good: HDEL ${MARKS_KEY} ${JSON.stringify(place)}.)`,
+  };
 }
 
 async function runMarks(
   client: RedisClient,
   layout: Layout,
   { role, name }: Owner,
-  leave: boolean,
+  leaves: boolean,
 ): Promise<Rival | undefined> {
   const own: KeyPattern = { prefix: layout.bookkeepingPrefix, suffix: '' };
   const places = [own, ...Object.values(layout.patterns)];
@@ -74,21 +108,11 @@ async function runMarks(
     [
       role,
       JSON.stringify({ role, name }),
-      leave ? '1' : '0',
+      leaves ? '1' : '0',
       ...places.flatMap((place) => [formatPattern(place), place.prefix, place.suffix]),
     ],
   )) as [place: Buffer, mark: Buffer] | null;
   if (found === null) return undefined;
   const mark = JSON.parse(found[1].toString()) as Owner;
   return { place: found[0].toString(), role: mark.role, name: mark.name };
-}
-
-function conflict(where: string, owner: Owner, rival: Rival): ChangeoverError {
-  return new ChangeoverError(
-    'conflict',
-    `Keys ${rival.place} in Redis at ${where} belong to ${rival.name}, a ${rival.role} store; ${owner.name} is a ${owner.role} store.`,
-    {
-      hint: `Give the two stores different databases, or different keys and bookkeepingPrefix. (Where ${rival.name} is gone for good: HDEL ${MARKS_KEY} ${JSON.stringify(rival.place)}.)`,
-    },
-  );
 }

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 
 /**
  * A Lua script. Redis runs one without letting anything else in between, so what it reads and writes is one atomic
- * step; the scripts here stop after a bounded amount of work and answer what they got to.
+ * step, and meanwhile nobody else is answered. The scripts here look between one item and the next whether they have
+ * done enough, and answer for those that they got to. What one item takes is little, but for an experience in a list
+ * that is not in order (list-lua.ts).
  */
 export interface Script {
   readonly lua: string;

@@ -14,6 +14,7 @@ import { readExperiences } from './experience-reader.ts';
 import { getHeld } from './get-held.ts';
 import type { RedisKind } from './layout.ts';
 import type { Found } from './place-lines.ts';
+import { versionOf } from './versions.ts';
 
 interface SourceOptions extends ReadContext {
   readonly kinds: readonly RedisKind[];
@@ -137,7 +138,7 @@ class Chunk {
     // What has gone since it was enumerated is no row.
     if (item.entity === null) return;
     const key = keyOf(this.#kind, item.entity as never);
-    this.#rows.push({ key, version: item.held?.version ?? null, entity: item.entity });
+    this.#rows.push({ key, version: versionOf(item.held), entity: item.entity });
   }
 
   done(): ScanChunk<RedisKind> {

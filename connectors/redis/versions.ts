@@ -18,3 +18,11 @@ export function parseHeldVersion(text: string): HeldVersion | undefined {
   if (digits === undefined || !Number.isSafeInteger(version)) return undefined;
   return { version: version === 0 ? null : version, deleted: sign === '-' };
 }
+
+/**
+ * The version of an entity that is there. Null also where it was deleted and the application wrote it anew: the version
+ * that is held is the delete's, and no two states may have the same.
+ */
+export function versionOf(held: HeldVersion | undefined): number | null {
+  return held === undefined || held.deleted ? null : held.version;
+}

@@ -122,6 +122,7 @@ describe('what the server says by its numbers and words is called', () => {
     [status(65_535, 'no space left on device'), 'no-space', true],
     [status(65_535, 'context deadline exceeded'), 'timeout', true],
     [status(65_535, 'fail to query on channel: node offline'), 'unreachable', true],
+    [status(65_535, 'query results exceed the maxOutputSize Limit 104857600'), 'change-rejected', false],
     [status(65_535, 'something new'), 'internal', false],
   ];
   for (const [error, code, retryable] of expected) {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { milvusConnector } from '../../connectors/milvus/connector.ts';
+import { embeddingsShape } from '../../connectors/milvus/shapes.ts';
+import { markText, spaceOf } from '../../connectors/milvus/space.ts';
 import type { Embedding } from '../../schemas/change.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity, unitVector } from '../support/entities.ts';
@@ -86,6 +88,26 @@ describe('preparing Milvus', { concurrency: true }, () => {
       await dropCollections(options);
     }
   });
+});
+
+it('a collection that another process began and never finished is finished by the first that writes', async () => {
+  const options = testOptions();
+  const store = await openStore(options);
+  try {
+    await store.prepare();
+    const embedding = sampleEntity('embedding', { name: 'first' });
+    const space = spaceOf(embedding);
+    const description = markText({ owner: testContext, space });
+    const { fields } = embeddingsShape(space, 'fast');
+    await asAdmin((client) =>
+      client.createCollection({ collection_name: options.collection, description, fields: [...fields] }),
+    );
+    assert.deepEqual(await store.sink.apply([upsert('embedding', embedding, V)]), [{ status: 'applied' }]);
+    assert.equal((await store.source.get('embedding', ['first']))[0]?.version, V);
+  } finally {
+    await store.close();
+    await dropCollections(options);
+  }
 });
 
 describe('a collection that is not ours', () => {

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MilvusConnection } from '../../connectors/milvus/connection.ts';
+import { milvusOptions } from '../../connectors/milvus/options.ts';
 import { pages } from '../../connectors/milvus/pages.ts';
 import { embeddingOf, embeddingRow, type MilvusRow } from '../../connectors/milvus/rows.ts';
-import type { Collections } from '../../connectors/milvus/schema.ts';
+import { Collections, FoundCollections } from '../../connectors/milvus/schema.ts';
 import { openSink } from '../../connectors/milvus/sink.ts';
-import { spaceOf } from '../../connectors/milvus/space.ts';
+import { openSource } from '../../connectors/milvus/source.ts';
+import { markText, spaceOf } from '../../connectors/milvus/space.ts';
 import { filterParts, type HeldVersions, type VersionReader } from '../../connectors/milvus/versions.ts';
 import type { EmbeddingWriter } from '../../connectors/milvus/writer.ts';
+import { systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { WHOLE_RANGE } from '../../schemas/scan-order.ts';
 import { removal, upsert } from '../support/changes.ts';
@@ -169,6 +172,97 @@ describe('pages of Milvus', () => {
     assert.deepEqual(limits, [4, 2, 1, 1]);
     const hopeless = serving(large, large, large);
     await assert.rejects(Array.fromAsync(pages(hopeless.connection, query)), { code: 'change-rejected' });
+  });
+});
+
+describe('looking up keys in Milvus', () => {
+  it('asks for half as many at a time when one message cannot hold them, and for every one of them', async () => {
+    const space = spaceOf(sample('any'));
+    const asked: number[] = [];
+    const connection = {
+      query: async ({ filter }: { readonly filter: string }): Promise<readonly MilvusRow[]> => {
+        const ids = JSON.parse(filter.slice('id in '.length)) as readonly string[];
+        asked.push(ids.length);
+        if (ids.length > 3) throw new ChangeoverError('change-rejected', 'exceed the maxOutputSize Limit');
+        return ids.map((id) => embeddingRow({ version: V, embedding: { ...sample('any'), id } }));
+      },
+    } as unknown as MilvusConnection;
+    const source = openSource({
+      connection,
+      collections: { space: async () => space, embeddings: 'c' } as unknown as FoundCollections,
+      versions: { tombstones: async () => new Map() } as unknown as VersionReader,
+    });
+    const ids = Array.from({ length: 10 }, (_, n) => `id ${n}`);
+    const held = await source.get('embedding', ids);
+    assert.deepEqual(
+      held.map((one) => one?.entity?.id),
+      ids,
+    );
+    assert.deepEqual(asked, [10, 5, 3, 3, 3, 1]);
+  });
+});
+
+describe('a collection of Milvus', () => {
+  /** A server in which making a collection takes steps, each of which may fail; what was done stays. */
+  function servingSteps(found: readonly string[] = []) {
+    const space = spaceOf(sample('any'));
+    const owner = { name: 'target.milvus', role: 'target' } as const;
+    const done = new Set(found);
+    const state = { fails: '', loads: 0 };
+    const step = async (name: string) => {
+      if (state.fails === name) throw new ChangeoverError('timeout', `planted: ${name}`);
+      done.add(name);
+    };
+    const of = (collection: string) => (collection === 'c' ? '' : 'tombstones ');
+    const connection = {
+      where: 'here',
+      description: async (collection: string) =>
+        done.has(`${of(collection)}made`)
+          ? markText({ owner, space: collection === 'c' ? space : undefined })
+          : undefined,
+      createCollection: ({ collection }: { readonly collection: string }) => step(`${of(collection)}made`),
+      hasIndex: async (collection: string) => done.has(`${of(collection)}index`),
+      createIndex: ({ collection }: { readonly collection: string }) => step(`${of(collection)}index`),
+      isLoaded: async (collection: string) => done.has(`${of(collection)}loaded`),
+      load: async (collection: string) => {
+        state.loads++;
+        await step(`${of(collection)}loaded`);
+      },
+    } as unknown as MilvusConnection;
+    const options = milvusOptions.parse({ collection: 'c' });
+    const place = { connection, options, owner, clock: systemClock };
+    return { space, done, state, writer: new Collections(place), reader: new FoundCollections(place) };
+  }
+
+  it('that another process has begun is finished before anything is written to it, and once', async () => {
+    const { space, done, state, writer } = servingSteps(['made', 'tombstones made']);
+    assert.deepEqual(await writer.space(), space);
+    assert.equal(await writer.hasTombstones(), true);
+    assert.deepEqual(
+      done,
+      new Set(['made', 'index', 'loaded', 'tombstones made', 'tombstones index', 'tombstones loaded']),
+    );
+    await Promise.all([writer.space(), writer.hasTombstones(), writer.space()]);
+    assert.equal(state.loads, 2);
+  });
+
+  for (const fails of ['index', 'loaded']) {
+    it(`that could not be finished (${fails}) is not there for a writer, who tries again`, async () => {
+      const { space, done, state, writer } = servingSteps();
+      state.fails = fails;
+      await assert.rejects(writer.makeEmbeddings(space), { code: 'timeout' });
+      await assert.rejects(writer.space(), { code: 'timeout' });
+      state.fails = '';
+      assert.deepEqual(await writer.space(), space);
+      assert.ok(done.has('loaded'));
+    });
+  }
+
+  it('is not finished by one who only reads', async () => {
+    const { space, done, reader } = servingSteps(['made', 'tombstones made']);
+    assert.deepEqual(await reader.space(), space);
+    assert.equal(await reader.hasTombstones(), true);
+    assert.deepEqual(done, new Set(['made', 'tombstones made']));
   });
 });
 

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Neo4jError } from 'neo4j-driver';
 import { neo4jError } from '../../connectors/neo4j/errors.ts';
 import { isSupported } from '../../connectors/neo4j/server-version.ts';
@@ -103,17 +104,24 @@ describe('opening a Neo4j store says in one line what is wrong', () => {
   });
 });
 
+/** A way to the real server on which, while it is frozen, nothing gets through in either direction. */
+async function freezable(test: TestContext): Promise<{ readonly url: string; frozen: boolean }> {
+  const server = new URL(graph.options().url);
+  const url = await listen(test, (socket) => {
+    const upstream = connect(Number(server.port), server.hostname);
+    upstream.on('error', () => {});
+    socket.on('data', (bytes) => way.frozen || upstream.write(bytes));
+    upstream.on('data', (bytes) => way.frozen || socket.write(bytes));
+    socket.on('close', () => upstream.destroy());
+  });
+  const way = { url, frozen: false };
+  return way;
+}
+
 describe('a Neo4j server that stops answering', () => {
   it('is given up after a time, and used again when it is back', async (test) => {
-    const server = new URL(graph.options().url);
-    let frozen = false;
-    const url = await listen(test, (socket) => {
-      const upstream = connect(Number(server.port), server.hostname);
-      upstream.on('error', () => {});
-      socket.on('data', (bytes) => frozen || upstream.write(bytes));
-      upstream.on('data', (bytes) => frozen || socket.write(bytes));
-      socket.on('close', () => upstream.destroy());
-    });
+    const way = await freezable(test);
+    const { url } = way;
     const store = await graph.open('target', ['agent'], {
       url,
       queryTimeoutMs: 2_000,
@@ -123,20 +131,48 @@ describe('a Neo4j server that stops answering', () => {
     await store.prepare();
     const change = upsert('agent', sampleEntity('agent', { name: 'thawed' }), 7);
     await store.sink.apply([upsert('agent', sampleEntity('agent', { name: 'warm' }), 7)]);
-    frozen = true;
+    way.frozen = true;
     const error = await failureOf(store.sink.apply([change]));
     assert.equal(error.code, 'timeout');
     assert.ok(error.retryable);
-    frozen = false;
+    way.frozen = false;
     const [outcome] = await store.sink.apply([change]);
     assert.ok(outcome?.status === 'applied' || outcome?.status === 'stale');
     assert.equal((await store.source.get('agent', ['thawed']))[0]?.version, 7);
+  });
+
+  it('is given up by everybody at once: nobody waits for a connection that was thrown away', async (test) => {
+    const way = await freezable(test);
+    const limits = { url: way.url, queryTimeoutMs: 500, retryTimeMs: 0, connectTimeoutMs: 1_000 };
+    const store = await graph.open('legacy', ['agent'], limits);
+    // Two connections that are there already, so that both of them wait for answers.
+    await Promise.all([store.source.count('agent'), store.source.count('agent')]);
+    way.frozen = true;
+    const first = failureOf(store.source.count('agent'));
+    await setTimeout(2_500);
+    const begun = performance.now();
+    const other = failureOf(store.source.count('agent'));
+    assert.equal((await first).code, 'timeout');
+    const error = await other;
+    assert.deepEqual([error.code, error.retryable], ['unreachable', true]);
+    assert.match(error.message, /given up, because another call had no answer/);
+    // Its own deadline is 5.5 s from its own beginning.
+    assert.ok(performance.now() - begun < 4_500);
+    way.frozen = false;
+    await store.source.count('agent');
+  });
+
+  it('is not asked again through a store that was closed', async () => {
+    const store = await graph.open('legacy', ['agent']);
+    await store.close();
+    await assert.rejects(store.source.count('agent'), { code: 'aborted', retryable: false });
   });
 });
 
 describe('what a failure of the Neo4j server means', () => {
   const SERVER_ERRORS: readonly (readonly [string, string, ErrorCode, boolean])[] = [
     ['N/A', 'Connection acquisition timed out in 5 ms', 'timeout', true],
+    ['N/A', 'Pool is closed, it is no more able to serve requests.', 'unreachable', true],
     ['Neo.ClientError.Security.Unauthorized', 'no', 'unauthenticated', false],
     ['Neo.ClientError.Security.AuthenticationRateLimit', 'no', 'unauthenticated', false],
     ['Neo.ClientError.Security.CredentialsExpired', 'no', 'unauthenticated', false],

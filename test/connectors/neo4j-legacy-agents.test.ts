@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { nodesWithBadIds, tiesWithBadEnds } from '../../connectors/neo4j/bad-ids.ts';
+import type { Neo4jClient } from '../../connectors/neo4j/client.ts';
+import { openClient } from '../../connectors/neo4j/open-client.ts';
+import { silentLogger } from '../../core/logger.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import { WHOLE_RANGE } from '../../schemas/scan-order.ts';
 import { KINDS, keysOf, legacyGraph, reasonFor, scanAll } from './neo4j-legacy.ts';
@@ -96,6 +100,35 @@ describe('the agents of a legacy Neo4j graph', () => {
     );
     assert.equal(parts.flatMap(({ rejected }) => rejected).length, 10);
     assert.equal(new Set(parts.flatMap(keysOf)).size, 10);
+  });
+
+  it('looks for nodes without a place once, however many there are, and gives them in chunks', async () => {
+    const { graph, plant } = current();
+    await plant(`UNWIND range(1, 35) AS i CREATE (n:Agent {id: i}) CREATE (n)-[:KNOWS]->(n)
+      CREATE (n)-[:KNOWS]->(:Agent {id: 'a' + i}) CREATE (n)<-[:KNOWS]-(:Agent) CREATE (n)<-[:KNOWS]-(:Agent {id: 'b' + i})`);
+    const client = await openClient(graph.options(), silentLogger);
+    let statements = 0;
+    const counting = {
+      stream(text: string) {
+        statements++;
+        return client.stream(text);
+      },
+    } as unknown as Neo4jClient;
+    try {
+      const nodes = await Array.fromAsync(nodesWithBadIds(counting, graph.labels.agent, 10));
+      const ties = await Array.fromAsync(tiesWithBadEnds(counting, graph.labels.agent, 10));
+      assert.equal(statements, 2);
+      for (const [chunks, expected] of [
+        [nodes, 70],
+        [ties, 140],
+      ] as const) {
+        assert.ok(chunks.every((chunk) => chunk.length <= 10));
+        assert.equal(chunks.flat().length, expected);
+        assert.equal(new Set(chunks.flat().map(({ where }) => where)).size, expected);
+      }
+    } finally {
+      await client.close();
+    }
   });
 
   for (const index of ['without an index', 'with an index', 'with a constraint'] as const) {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { Neo4jClient } from '../../connectors/neo4j/client.ts';
+import { namesOf } from '../../connectors/neo4j/names.ts';
+import { prepareSchema, requirePrepared } from '../../connectors/neo4j/schema.ts';
 import { ChangeoverError, type ErrorCode } from '../../core/errors.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { upsert } from '../support/changes.ts';
@@ -130,5 +133,34 @@ describe('a place in Neo4j and its role', () => {
       ['index on id'],
     );
     assert.match(failed[0]?.fix ?? '', /CREATE CONSTRAINT/);
+  });
+});
+
+describe('the name of the lock in Neo4j', () => {
+  /** A server that does what a fresh one would, as far as it gets. */
+  function serving({ fails, known = false }: { readonly fails?: RegExp; readonly known?: boolean }) {
+    const done: string[] = [];
+    const { agent, memory } = { agent: 'A', memory: 'M' };
+    const run = async (text: string): Promise<readonly object[]> => {
+      if (fails?.test(text) === true) throw new ChangeoverError('unreachable', 'planted');
+      done.push(text);
+      const row = (fields: Readonly<Record<string, unknown>>) => ({ get: (name: string) => fields[name] });
+      if (text.startsWith('CALL db.propertyKeys')) return [row({ known })];
+      return text.includes('RETURN m.label') ? [row({ label: agent, role: 'target', store: 'x' })] : [];
+    };
+    const client = { where: 'here', query: run, runAlone: run } as unknown as Neo4jClient;
+    const context = { name: 'target.neo4j', role: 'target', kinds: GRAPH } as const;
+    return { done, scope: { client, names: namesOf({ agent, memory }), context } };
+  }
+
+  it('is known before the marks, which a prepare that dies leaves behind', async () => {
+    const { done, scope } = serving({ fails: /MERGE/ });
+    await assert.rejects(prepareSchema(scope), { code: 'unreachable' });
+    assert.ok(done.some((text) => text.includes('db.createProperty')));
+  });
+
+  it('is asked for before the first write: without it nothing is locked', async () => {
+    await assert.rejects(requirePrepared(serving({}).scope), { code: 'mismatch', message: /_lock/ });
+    await assert.rejects(requirePrepared(serving({ known: true }).scope), { message: /no uniqueness/ });
   });
 });

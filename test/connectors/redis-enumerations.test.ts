@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Enumerations } from '../../connectors/redis/enumerations.ts';
-import { toTemporaryFileError } from '../../connectors/redis/errors.ts';
 import { PlaceFile } from '../../connectors/redis/place-file.ts';
 import { toLine } from '../../connectors/redis/place-lines.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -133,15 +132,19 @@ describe('the enumerations of a source', () => {
     await enumerations.close();
   });
 
-  it('say that the folder for temporary files is full', () => {
-    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
-    const { code, message, hint } = toTemporaryFileError(full, '/tmp/x') as {
-      code: string;
-      message: string;
-      hint: string;
-    };
-    assert.equal(code, 'no-space');
-    assert.match(message, /\/tmp\/x/);
-    assert.match(hint, /TMPDIR/);
+  it('say that the folder for temporary files cannot be used, and are made when it can', async () => {
+    const { enumerations } = subject();
+    process.env.TMPDIR = join(temporary, 'absent');
+    try {
+      await assert.rejects(enumerations.recent('agent'), {
+        code: 'config',
+        message: /absent, is not there/,
+        hint: /TMPDIR/,
+      });
+    } finally {
+      process.env.TMPDIR = temporary;
+    }
+    await (await enumerations.recent('agent')).release();
+    await enumerations.close();
   });
 });

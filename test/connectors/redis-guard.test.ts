@@ -6,7 +6,7 @@ import type { Change } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { removal, upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
-import { experience, statuses, V, withStore } from './redis-support.ts';
+import { experience, type RedisPlace, scanAll, statuses, V, withStore } from './redis-support.ts';
 
 describe('the guard in Redis', () => {
   it(
@@ -79,6 +79,61 @@ describe('the guard in Redis', () => {
       await assert.rejects(store.sink.apply(batch), { code: 'mismatch', message: /bookkeeping/ });
       await assert.rejects(store.source.get('agent', ['b']), { code: 'mismatch', message: /seventeen/ });
       assert.equal(await redis.exists(`${prefix}agent:a`), 0);
+    }),
+  );
+});
+
+describe('what is held of an entity that is not there', () => {
+  const sample = (kind: Kind, variant = 1) => sampleEntity<Kind>(kind, { name: 'gone', variant });
+  /** All that the application keeps, but nothing of ours. */
+  const applicationKeys = async ({ redis, prefix }: RedisPlace) =>
+    (await redis.keys(`${prefix}*`)).filter((key) => !key.startsWith(`${prefix}changeover:`));
+
+  for (const kind of REDIS_KINDS) {
+    it(
+      `is a tombstone for a delete of ours alone, not for what went by itself: ${kind}`,
+      withStore('target', async (place, store) => {
+        const change = upsert<Kind>(kind, sample(kind), V);
+        await store.sink.apply([change]);
+        await place.redis.unlink(...(await applicationKeys(place)));
+        assert.deepEqual(await store.source.get(kind, [change.key]), [undefined]);
+        // What is held all the same: no older change brings it back.
+        assert.deepEqual(await statuses(store, [upsert<Kind>(kind, sample(kind), V - 1)]), ['stale']);
+        assert.deepEqual(await statuses(store, [removal(kind, change.key, V + 1)]), ['applied']);
+        assert.deepEqual(await store.source.get(kind, [change.key]), [{ version: V + 1, entity: null }]);
+      }),
+    );
+  }
+
+  it(
+    'is nothing where what is there is no entity',
+    withStore('target', async ({ redis, prefix }, store) => {
+      const agent = upsert('agent', sampleEntity('agent', { name: 'ann' }), V);
+      const entity = sampleEntity('policy', { name: 'ann' });
+      const policy = upsert('policy', entity, V);
+      const seen = upsert('experience', experience('e', 1), V);
+      await store.sink.apply([agent, policy, seen]);
+      await redis.hset(`${prefix}agent:ann`, 'active', 'perhaps');
+      await redis.set(`${prefix}policy:${entity.agentId}`, '{"algorithm":');
+      await redis.lset(`${prefix}exp:a`, 0, '{"id":"e"}');
+      assert.deepEqual(await store.source.get('agent', [agent.key]), [undefined]);
+      assert.deepEqual(await store.source.get('policy', [policy.key]), [undefined]);
+      assert.deepEqual(await store.source.get('experience', [seen.key]), [undefined]);
+    }),
+  );
+
+  it(
+    'is no version of what an application wrote anew after a delete',
+    withStore('legacy', async ({ redis, prefix }, store) => {
+      await store.sink.apply([removal('agent', 'ann', V)]);
+      await redis.hset(`${prefix}agent:ann`, 'name', 'Ann');
+      const [held] = await store.source.get('agent', ['ann']);
+      assert.deepEqual([held?.version, held?.entity?.id], [null, 'ann']);
+      const { rows } = await scanAll(store, 'agent');
+      assert.deepEqual(
+        rows.map(({ key, version }) => [key, version]),
+        [['ann', null]],
+      );
     }),
   );
 });
