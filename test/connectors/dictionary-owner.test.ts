@@ -4,8 +4,7 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Lock, readHolder, takeLock } from '../../connectors/dictionary/lock.ts';
-import { stateOf, thisProcess } from '../../connectors/dictionary/process-identity.ts';
+import { type Lock, readHolder, stateOf, takeLock, thisProcess } from '../../connectors/dictionary/lock.ts';
 import type { EntityOf } from '../../schemas/change.ts';
 import { upsert } from '../support/changes.ts';
 import {
@@ -68,6 +67,18 @@ describe('the lock', () => {
       message: /on elsewhere/,
       hint: /remove .*lock/,
     });
+  });
+
+  it('of a process in another container of this machine is left alone: its id means another process here', async (t) => {
+    const path = join(temporaryFolder(t), 'lock');
+    const elsewhere = { ...thisProcess(), pid: 1, started: '1', pidNamespace: 'pid:[1]' };
+    writeFileSync(path, JSON.stringify({ ...elsewhere, token: 'x' }));
+    await assert.rejects(takeLock(path), { code: 'conflict', hint: /remove .*lock/ });
+    assert.equal(
+      stateOf({ ...elsewhere, boot: 'before' }),
+      'dead',
+      'nobody outlives a restart of the machine',
+    );
   });
 
   it('is not taken for dead after a restart of the machine gave its process id away', () => {

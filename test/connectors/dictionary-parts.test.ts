@@ -3,11 +3,11 @@ import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { exactJson, oversizeNumber, parseJsonExactly } from '../../connectors/dictionary/exact-json.ts';
+import { oversizeNumber, parseJsonExactly } from '../../connectors/dictionary/exact-json.ts';
 import { IdSet } from '../../connectors/dictionary/id-set.ts';
 import { Overlay } from '../../connectors/dictionary/overlay.ts';
-import { carriedBy, sortLine, sortPrefix } from '../../connectors/dictionary/sort-prefix.ts';
-import { SortedLines } from '../../connectors/dictionary/sorted-lines.ts';
+import { carriedBy, SortedLines, sortLine, sortPrefix } from '../../connectors/dictionary/sorted-lines.ts';
+import { toJson } from '../../core/json.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import { upsert } from '../support/changes.ts';
 import { agent, temporaryFolder, tie } from './dictionary-support.ts';
@@ -18,15 +18,13 @@ describe('a sort key', () => {
       unit: fc.constantFrom(
         '\u0001',
         '\n',
-        '\u000f',
+        '\u000b',
+        '\u000c',
+        '\r',
         '\u001f',
         ' ',
         'a',
-        '\u2026',
-        '\u2027',
         '\u2028',
-        '\u2029',
-        '\u202a',
         '\uffee',
         '😀',
       ),
@@ -36,7 +34,7 @@ describe('a sort key', () => {
       fc.property(parts, parts, (left, right) => {
         const expected = compareCodePoints(left[0], right[0]) || compareCodePoints(left[1], right[1]);
         assert.equal(Math.sign(compareCodePoints(sortPrefix(left), sortPrefix(right))), Math.sign(expected));
-        assert.doesNotMatch(sortLine(left, JSON.stringify(right)), /[\n\r\u2028\u2029]/);
+        assert.doesNotMatch(sortLine(left, JSON.stringify(right)), /\n/);
         if (left[0] !== '' && left[1] !== '')
           assert.deepEqual(JSON.parse(carriedBy(sortLine(left, JSON.stringify(right)))), right);
       }),
@@ -70,7 +68,7 @@ describe('exact JSON', () => {
     for (const digits of lost) {
       const value = parseJsonExactly(`{"a":[1, ${digits}]}`) as { a: unknown[] };
       assert.equal(oversizeNumber(value.a[1]), digits);
-      assert.equal(exactJson(value), `{"a":[1,${digits}]}`);
+      assert.equal(toJson(value), `{"a":[1,${digits}]}`);
     }
     const kept = [
       '9007199254740992',

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { dictionaryConnector } from '../../connectors/dictionary/connector.ts';
 import { dictionaryError } from '../../connectors/dictionary/errors.ts';
+import { versionsHeader } from '../../connectors/dictionary/versions-file.ts';
 import { systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
@@ -160,7 +161,8 @@ describe('a dictionary that cannot be used gives one clear error:', () => {
     assert.equal((await failure(() => entities(later, 'agent'))).code, 'unsupported');
     writeFileSync(`${file}.versions`, 'something else\n');
     assert.equal((await failure(() => entities(later, 'agent'))).code, 'mismatch');
-    writeFileSync(`${file}.versions`, '{"changeover":"dictionary-versions","format":1}\n["agent","a"\n');
+    const base = { bytes: readFileSync(file).byteLength, checksum: 0 };
+    writeFileSync(`${file}.versions`, `${versionsHeader({ generation: 0, base })}["agent","a"\n`);
     assert.equal((await failure(() => entities(later, 'agent'))).code, 'mismatch');
   });
 

@@ -42,7 +42,7 @@ describe('a batch', () => {
       /NUL/,
       /empty/,
       /version 1\.5/,
-      /key is not its id/,
+      /its key is "another"/,
       /more than the 8388608/,
       /101/,
       /NO NAME/,

@@ -139,6 +139,26 @@ describe('the dictionary as a legacy application wrote it', () => {
     }
   });
 
+  it('names the first of very many faults of one agent, counts the others, and goes on', async (t) => {
+    const FAULTS = 200_000;
+    const bad = Array.from({ length: FAULTS }, (_, n) => (n % 2 === 0 ? n : `nobody ${n}`));
+    const content = {
+      a: legacyAgent('a', { friends: ['z'] }),
+      hub: legacyAgent('hub', { friends: ['a', ...bad] }),
+      z: legacyAgent('z', { friends: ['a'] }),
+    };
+    const store = await opened(t, dictionaryFile(t, content));
+    const { rows, rejected } = await scanned(store, 'relationship');
+    assert.deepEqual(
+      rows.map(({ entity }) => entity.source),
+      ['a', 'hub', 'z'],
+    );
+    assert.equal(rejected.length, 1001);
+    assert.match(rejected[0]?.where ?? '', /agent "hub", memory\.friends\[2\]$/);
+    assert.match(rejected.at(-1)?.where ?? '', /agent "hub"$/);
+    assert.equal(rejected.at(-1)?.reason, 'and 199000 more faults in its relationships');
+  });
+
   it('stops when it is told to', async (t) => {
     const store = await opened(t, dictionaryFile(t, { a: legacyAgent('a') }));
     const signal = AbortSignal.abort(new Error('enough'));

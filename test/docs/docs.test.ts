@@ -3,9 +3,14 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { configSchema } from '../../cli/config.ts';
+import { configSchema, readConfig } from '../../cli/config.ts';
 import { createProgram } from '../../cli/program.ts';
 import { routesOf } from '../../cli/routes.ts';
+import { KAFKA_HEAP, KAFKA_SETTINGS } from '../../stack/kafka.ts';
+import { MILVUS_SETTINGS } from '../../stack/milvus-config.ts';
+import { APOC_SETTINGS, NEO4J_HEAP, NEO4J_SETTINGS } from '../../stack/neo4j.ts';
+import { POSTGRES_SETTINGS } from '../../stack/postgres.ts';
+import { REDIS_SETTINGS } from '../../stack/redis.ts';
 import { VERSIONS } from '../../stack/versions.ts';
 
 const PAGES = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md')];
@@ -65,6 +70,7 @@ describe('docker-compose.yml', () => {
         ports: string[];
         healthcheck?: unknown;
         volumes?: string[];
+        command?: string[];
         environment?: Record<string, unknown>;
       }
     >;
@@ -80,6 +86,61 @@ describe('docker-compose.yml', () => {
       `postgres:${VERSIONS.postgres}`,
       `redis:${VERSIONS.redis}`,
     ]);
+  });
+
+  /** Each image's rule for the name of the variable that sets an option. */
+  const variables: Readonly<Record<string, (option: string) => string>> = {
+    kafka: (option) => `KAFKA_${option.toUpperCase().replaceAll('.', '_')}`,
+    neo4j: (option) => `NEO4J_${option.replaceAll('_', '__').replaceAll('.', '_')}`,
+    milvus: (option) => option.toUpperCase().replaceAll('.', '_'),
+  };
+  const settings: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>> = {
+    kafka: { ...KAFKA_SETTINGS, 'heap.opts': KAFKA_HEAP.join(' ') },
+    neo4j: {
+      ...NEO4J_SETTINGS,
+      ...APOC_SETTINGS,
+      'server.memory.heap.initial_size': NEO4J_HEAP.initial,
+      'server.memory.heap.max_size': NEO4J_HEAP.max,
+    },
+    milvus: MILVUS_SETTINGS,
+  };
+
+  for (const [name, options] of Object.entries(settings)) {
+    it(`gives ${name} the settings that the local stack gives it`, () => {
+      const expected = Object.entries(options).map(([option, value]) => [
+        variables[name]?.(option) ?? option,
+        String(value),
+      ]);
+      const environment = services[name]?.environment ?? {};
+      const found = expected.map(([variable = '']) => [variable, String(environment[variable])]);
+      assert.deepEqual(found, expected);
+    });
+  }
+
+  it('gives postgres and redis the settings that the local stack gives them', () => {
+    const words = (name: string): string => JSON.stringify(services[name]?.command);
+    for (const [option, value] of Object.entries(POSTGRES_SETTINGS)) {
+      assert.ok(
+        words('postgres').includes(JSON.stringify(['-c', `${option}=${value}`]).slice(1, -1)),
+        option,
+      );
+    }
+    for (const [option, value] of Object.entries(REDIS_SETTINGS)) {
+      const said = JSON.stringify([`--${option}`, value === '""' ? '' : value]).slice(1, -1);
+      assert.ok(words('redis').includes(said), option);
+    }
+  });
+
+  it('has the password of the example configuration, which has it in the four places that the header counts', () => {
+    const compose = readFileSync('docker-compose.yml', 'utf8');
+    const defaults = Array.from(compose.matchAll(/CHANGEOVER_PASSWORD:-([^}]*)\}/g), (match) => match[1]);
+    const example = readFileSync('changeover.example.yaml', 'utf8');
+    const passwords = Array.from(example.matchAll(/^ +password: (\S+)$/gm), (match) => match[1]);
+    assert.equal(passwords.length, 4);
+    assert.equal(new Set([...passwords, ...defaults]).size, 1);
+    const variable = /CHANGEOVER_TARGET_NEO4J_PASSWORD/.exec(compose)?.[0] ?? '';
+    const changed = readConfig('changeover.example.yaml', { [variable]: 'another' });
+    assert.equal((changed.target as { neo4j?: { password?: string } }).neo4j?.password, 'another');
   });
 
   it('gives every server a health check, a named volume and ports on the loopback interface', () => {

@@ -1,6 +1,7 @@
 /** What the stack promises about starting and stopping, with the two servers that start in a second. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -23,7 +24,8 @@ async function newStack(
   test: TestContext,
   options: Partial<Parameters<typeof openStack>[0]> = {},
 ): Promise<Stack<Few>> {
-  const dir = await mkdtemp(join(tmpdir(), 'changeover-few-'));
+  // Not there yet: the stack makes it so that Postgres can reach it, whoever runs the tests.
+  const dir = join(tmpdir(), `changeover-few-${randomUUID()}`);
   test.after(async () => {
     await (await openStack({ dir })).down();
     await rm(dir, { recursive: true, force: true });
@@ -303,16 +305,12 @@ describe('a stack', { concurrency: 3 }, () => {
     const first = await stack.up();
     await writeFile(join(stack.dir, 'notes.txt'), 'mine');
     await stack.reset();
-    assert.deepEqual(readdirSync(stack.dir), ['notes.txt']);
+    assert.deepEqual(readdirSync(stack.dir).sort(), ['notes.txt', 'state.json']);
     const second = await stack.up();
     assert.notEqual(second.redis.password, first.redis.password);
     await rm(join(stack.dir, 'notes.txt'));
     await stack.reset();
     assert.equal(existsSync(stack.dir), false);
-    await assert.rejects(
-      (await openStack({ dir: tmpdir() })).reset(),
-      withCode('config', /not the data folder of a stack/),
-    );
   });
 
   it('keeps its passwords from other users', async (test) => {

@@ -1,8 +1,9 @@
 /** All five servers: slow, so everything that needs them is in this one file, and its tests go on from one another. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -208,10 +209,10 @@ describe('a full stack', () => {
   let addresses: Addresses;
 
   before(async () => {
-    const newDir = () => mkdtemp(join(tmpdir(), 'changeover-full-'));
-    stack = await openStack({ dir: await newDir() });
+    const newDir = () => join(tmpdir(), `changeover-full-${randomUUID()}`);
+    stack = await openStack({ dir: newDir() });
     // Without Neo4j, which takes longer than all the others together.
-    other = await openStack({ dir: await newDir(), services: ['kafka', 'milvus', 'postgres', 'redis'] });
+    other = await openStack({ dir: newDir(), services: ['kafka', 'milvus', 'postgres', 'redis'] });
   });
 
   after(async () => {
