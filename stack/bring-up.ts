@@ -1,9 +1,10 @@
 /** What `up` does while it holds the stack's lock. */
-import { chmod, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChangeoverError } from '../core/errors.ts';
 import type { ServiceName, StackAddresses } from './addresses.ts';
 import type { Cache } from './cache.ts';
+import { isStackFolder, makeStackFolder } from './folder.ts';
 import { serviceHome } from './home.ts';
 import { createPortReservations, type PortReservations } from './ports.ts';
 import { isRunning, stop } from './process.ts';
@@ -56,6 +57,8 @@ async function prepare(
   services: readonly ServiceName[],
   reservations: PortReservations,
 ): Promise<StackState> {
+  // Throws when the folder is somebody else's, before anything is done to it.
+  await isStackFolder(dir);
   let state = await readState(dir);
   for (const name of services) {
     const { service, home, missing } = planFor(SERVICES[name], serviceHome(dir, name));
@@ -66,8 +69,8 @@ async function prepare(
     for (const port of service.portNames) ports[port] = await reservations.reserve(known?.ports[port]);
     state = withService(state, name, { secret: known?.secret ?? newSecret(), ports });
   }
+  await makeStackFolder(dir);
   await writeState(dir, state);
-  await chmod(dir, 0o711);
   for (const folder of ['run', 'logs', ...services]) {
     await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
   }

@@ -35,7 +35,7 @@ const KNOWN_CAUSES: readonly KnownCause[] = [
     pattern: /cannot allocate memory|insufficient memory|OutOfMemoryError|out of memory/i,
     code: 'unreachable',
     what: 'there is not enough memory',
-    hint: 'The whole stack takes about 3 GB. End other programs, or start fewer services.',
+    hint: 'The whole stack takes 1 GB when it is new and up to 3 GB at work. End other programs, or start fewer services.',
   },
 ];
 

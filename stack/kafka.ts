@@ -17,6 +17,20 @@ type Port = 'client' | 'controller';
 /** Any 16 bytes in base64url; Kafka wants it to be the same at every start. */
 const CLUSTER_ID = 'Y2hhbmdlb3Zlci1zdGFjaw';
 const NODE_ID = 1;
+/** What a node of its own needs instead of the defaults. Those of docker-compose.yml, too: a test compares them. */
+export const KAFKA_SETTINGS = {
+  'auto.create.topics.enable': false,
+  'group.initial.rebalance.delay.ms': 0,
+  'offsets.topic.replication.factor': 1,
+  'offsets.topic.num.partitions': 8,
+  'transaction.state.log.replication.factor': 1,
+  'transaction.state.log.min.isr': 1,
+  'transaction.state.log.num.partitions': 8,
+  'share.coordinator.state.topic.replication.factor': 1,
+  'share.coordinator.state.topic.min.isr': 1,
+  'share.coordinator.state.topic.num.partitions': 8,
+} as const;
+export const KAFKA_HEAP = ['-Xms256m', '-Xmx512m'] as const;
 /** Looking for this group's coordinator creates the topic of committed offsets, so that no client waits for that. */
 const WARM_UP_GROUP = 'changeover-stack-probe';
 
@@ -43,11 +57,10 @@ export const kafka: StackService<'kafka', Port> = {
         process: 'kafka',
         command: java,
         args: [
-          '-Xmx512m',
+          ...KAFKA_HEAP,
           // Quick to start and no slower here: it moves bytes, and what it compiles twice costs more than that gains.
           '-XX:TieredStopAtLevel=1',
           '-XX:+UseSerialGC',
-          '-Xms256m',
           `-Dlog4j2.configurationFile=${logConfig}`,
           '-cp',
           classPath,
@@ -122,16 +135,7 @@ function serverProperties(home: ServiceHome<Port>, logDir: string): string {
     'controller.listener.names=CONTROLLER',
     'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     `log.dirs=${logDir.replaceAll('\\', '\\\\')}`,
-    'auto.create.topics.enable=false',
-    'group.initial.rebalance.delay.ms=0',
-    'offsets.topic.replication.factor=1',
-    'offsets.topic.num.partitions=8',
-    'transaction.state.log.replication.factor=1',
-    'transaction.state.log.min.isr=1',
-    'transaction.state.log.num.partitions=8',
-    'share.coordinator.state.topic.replication.factor=1',
-    'share.coordinator.state.topic.min.isr=1',
-    'share.coordinator.state.topic.num.partitions=8',
+    ...Object.entries(KAFKA_SETTINGS).map(([name, value]) => `${name}=${value}`),
     '',
   ].join('\n');
 }

@@ -18,9 +18,25 @@ const USER = 'neo4j';
 const DATABASE = 'neo4j';
 const FIRST_PASSWORD = 'neo4j';
 
+/** Those of docker-compose.yml, too: a test compares them. */
+export const NEO4J_SETTINGS = {
+  'server.memory.pagecache.size': '256m',
+  'dbms.usage_report.enabled': false,
+  'dbms.security.procedures.unrestricted': 'apoc.*',
+  // 256 MiB of log ahead of time for each database is more than most stacks hold.
+  'db.tx_log.preallocate': false,
+  'db.tx_log.rotation.retention_policy': '1 hours 512M',
+} as const;
+export const APOC_SETTINGS = {
+  'apoc.trigger.enabled': true,
+  // A new trigger takes effect at the next refresh; the default is a minute.
+  'apoc.trigger.refresh': 1000,
+} as const;
+export const NEO4J_HEAP = { initial: '256m', max: '1g' } as const;
+
 const JVM_ARGS = [
-  '-Xms256m',
-  '-Xmx1g',
+  `-Xms${NEO4J_HEAP.initial}`,
+  `-Xmx${NEO4J_HEAP.max}`,
   // For a heap this small and few processors it does the least work.
   '-XX:+UseSerialGC',
   '--add-opens=java.base/java.nio=ALL-UNNAMED',
@@ -112,17 +128,15 @@ async function writeConfig(home: ServiceHome<Port>, plugins: string): Promise<vo
       'server.http.enabled=false',
       'server.https.enabled=false',
       `server.directories.plugins=${plugins}`,
-      'server.memory.pagecache.size=256m',
-      'dbms.usage_report.enabled=false',
-      'dbms.security.procedures.unrestricted=apoc.*',
-      // 256 MiB of log ahead of time for each database is more than most stacks hold.
-      'db.tx_log.preallocate=false',
-      'db.tx_log.rotation.retention_policy=1 hours 512M',
+      ...linesOf(NEO4J_SETTINGS),
       '',
     ].join('\n'),
   );
-  // A new trigger takes effect at the next refresh; the default is a minute.
-  await writeFile(join(conf, 'apoc.conf'), 'apoc.trigger.enabled=true\napoc.trigger.refresh=1000\n');
+  await writeFile(join(conf, 'apoc.conf'), [...linesOf(APOC_SETTINGS), ''].join('\n'));
+}
+
+function linesOf(settings: Readonly<Record<string, string | number | boolean>>): readonly string[] {
+  return Object.entries(settings).map(([name, value]) => `${name}=${value}`);
 }
 
 function connect(home: ServiceHome<Port>, password: string): Driver {

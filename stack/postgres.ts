@@ -16,6 +16,8 @@ type Port = 'client';
 const USER = 'postgres';
 const DATABASE = 'changeover';
 const DATA = 'data';
+/** Those of docker-compose.yml, too: a test compares them. */
+export const POSTGRES_SETTINGS = { max_connections: 200 } as const;
 
 export const postgres: StackService<'postgres', Port> = {
   name: 'postgres',
@@ -115,7 +117,7 @@ function serverArgs(home: ServiceHome<Port>): readonly string[] {
     `port=${home.ports.client}`,
     `listen_addresses=${LOOPBACK}`,
     'unix_socket_directories=',
-    'max_connections=200',
+    ...Object.entries(POSTGRES_SETTINGS).map(([name, value]) => `${name}=${value}`),
   ];
   return ['-D', join(home.dir, DATA), ...settings.flatMap((setting) => ['-c', setting])];
 }

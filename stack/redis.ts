@@ -10,6 +10,9 @@ import type { ServiceHome, StackService } from './service.ts';
 
 type Port = 'client';
 
+/** Those of docker-compose.yml, too: a test compares them. */
+export const REDIS_SETTINGS = { appendonly: 'yes', save: '""' } as const;
+
 export const redis: StackService<'redis', Port> = {
   name: 'redis',
   portNames: ['client'],
@@ -73,8 +76,7 @@ function config(home: ServiceHome<Port>): string {
     `requirepass ${home.secret}`,
     `dir ${JSON.stringify(home.dir)}`,
     'daemonize no',
-    'save ""',
-    'appendonly yes',
+    ...Object.entries(REDIS_SETTINGS).map(([name, value]) => `${name} ${value}`),
     // Keeps the environment readable, by which the children of this server are known.
     'set-proc-title no',
     '',

@@ -7,8 +7,7 @@
  *     <dir>/logs/*.log       what they say
  *     <dir>/<service>/       data, and configuration, which is written anew at each start
  */
-import { existsSync } from 'node:fs';
-import { realpath, rm, rmdir } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ChangeoverError, systemCodeOf } from '../core/errors.ts';
 import {
@@ -21,13 +20,14 @@ import {
 import { bringUp } from './bring-up.ts';
 import { createCache, defaultCacheDir } from './cache.ts';
 import { asFolderFailure } from './failure.ts';
+import { deleteStackFolder, isStackFolder } from './folder.ts';
 import { serviceHome } from './home.ts';
 import { lock } from './lock.ts';
 import { type LogOptions, readLog } from './logs.ts';
-import { stop } from './process.ts';
+import { stop, wasStarted } from './process.ts';
 import { createPrograms } from './programs.ts';
 import { SERVICES } from './services.ts';
-import { readState, type StackState, stateFile } from './state.ts';
+import { readState, type StackState } from './state.ts';
 import { type ServiceStatus, serviceStatus } from './status.ts';
 
 /** A first start on a slow network holds the lock for minutes. */
@@ -41,8 +41,10 @@ export interface StackProgress {
 }
 
 export interface StackOptions<Name extends ServiceName> {
-  /** The data folder; made when it is not there. */
+  /** The data folder; made when it is not there. One that holds something else is refused. */
   readonly dir: string;
+  /** Names of files in the data folder that the caller makes anew at each start: `reset` deletes them, too. */
+  readonly files?: readonly string[];
   /** Which services `up` starts; all but `neo4j-legacy` unless told. */
   readonly services?: readonly Name[];
   /** Downloads; `$XDG_CACHE_HOME/changeover` or `~/.cache/changeover` unless told. */
@@ -56,6 +58,8 @@ export interface StackOptions<Name extends ServiceName> {
 
 export interface Stack<Name extends ServiceName = DefaultService> {
   readonly dir: string;
+  /** True when a stack was started in this folder and has not been reset. Throws `config` when the folder is somebody else's. */
+  exists(): Promise<boolean>;
   /**
    * Starts what does not run, and resolves when clients can work with everything. What runs already is only checked.
    * When one service cannot be started, those that this call started are stopped again.
@@ -71,7 +75,10 @@ export interface Stack<Name extends ServiceName = DefaultService> {
   logs(service: ServiceName, options?: LogOptions): AsyncIterable<string>;
   /** Stops everything that was ever started from this folder, and resolves when nothing of it is left. Data stays. */
   down(): Promise<void>;
-  /** `down`, then deletes data, passwords and logs. */
+  /**
+   * `down`, then deletes data, passwords and logs, and the folder when nothing else is in it. Throws `config`, and leaves everything
+   * as it is, when the folder is not a stack's.
+   */
   reset(): Promise<void>;
 }
 
@@ -90,6 +97,13 @@ export async function openStack<Name extends ServiceName = DefaultService>(
   const report = (service: StackProgress['service'], message: string) =>
     options.onProgress?.({ service, message });
 
+  const inWords = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw asFolderFailure(error, dir);
+    }
+  };
   const locked = async <T>(work: () => Promise<T>): Promise<T> => {
     const held = await lock(`stack ${dir}`, {
       signal,
@@ -97,7 +111,7 @@ export async function openStack<Name extends ServiceName = DefaultService>(
       onWait: (owner) => report('stack', `waiting for another process (${owner}) that works on ${dir}`),
     });
     try {
-      return await work();
+      return await inWords(work);
     } finally {
       await held.release();
     }
@@ -105,6 +119,7 @@ export async function openStack<Name extends ServiceName = DefaultService>(
 
   return {
     dir,
+    exists: () => inWords(() => isStackFolder(dir)),
     async up() {
       try {
         return await locked(() => {
@@ -122,7 +137,7 @@ export async function openStack<Name extends ServiceName = DefaultService>(
         if (signal.aborted) {
           throw new ChangeoverError('aborted', 'The start of the stack was stopped', { cause: error });
         }
-        throw asFolderFailure(error, dir);
+        throw error;
       }
     },
     addresses: async () => addressesOf(dir, await readState(dir)),
@@ -136,8 +151,9 @@ export async function openStack<Name extends ServiceName = DefaultService>(
     down: () => locked(() => stopAll(dir, report)),
     reset: () =>
       locked(async () => {
+        await isStackFolder(dir);
         await stopAll(dir, report);
-        await deleteAll(dir);
+        await deleteStackFolder(dir, options.files ?? []);
       }),
   };
 }
@@ -154,34 +170,21 @@ function addressesOf(dir: string, state: StackState): Partial<StackAddresses> {
   return Object.fromEntries(entries);
 }
 
-/** Goes by pid files alone, so that a damaged state file does not keep servers running. */
+/**
+ * Goes by pid files alone, so that a damaged state file does not keep servers running. Only by those that our processes wrote:
+ * another program's `run/redis.pid` is not ours to delete.
+ */
 async function stopAll(dir: string, report: (service: ServiceName, message: string) => void): Promise<void> {
   await Promise.all(
     SERVICE_NAMES.map(async (name) => {
       const home = serviceHome(dir, name);
       const service = SERVICES[name];
-      if (!service.processes.some((process) => existsSync(home.pidFile(process.name)))) return;
+      if (!service.processes.some((process) => wasStarted(home, process.name))) return;
       report(name, 'stopping');
       for (const process of service.processes) await stop(home, process);
       report(name, 'stopped');
     }),
   );
-}
-
-/** Only what a stack makes: somebody may have chosen a folder that holds other things, too. */
-async function deleteAll(dir: string): Promise<void> {
-  if (!existsSync(dir)) return;
-  if (!existsSync(stateFile(dir))) {
-    throw new ChangeoverError('config', `${dir} is not the data folder of a stack: it has no state.json`, {
-      hint: 'Name the folder that `changeover stack up` used.',
-    });
-  }
-  for (const name of [...SERVICE_NAMES, 'run', 'logs']) {
-    await rm(join(dir, name), { recursive: true, force: true });
-  }
-  // Last, so that a reset that is interrupted can be repeated.
-  await rm(stateFile(dir));
-  await rmdir(dir).catch(() => undefined);
 }
 
 /** One name for a folder however it is spelled, there or not, because the lock goes by it. */

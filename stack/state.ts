@@ -3,21 +3,24 @@
  * records itself (process.ts).
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ChangeoverError, systemCodeOf } from '../core/errors.ts';
 import { SERVICE_NAMES, type ServiceName } from './addresses.ts';
 
-const STATE_FILE = 'state.json';
+export const STATE_FILE = 'state.json';
+/** What is being written; it is there after a write that was killed. */
+export const UNFINISHED_STATE_FILE = `${STATE_FILE}.new`;
 const SECRET_BYTES = 18;
 
-const serviceState = z.object({
+// Strict: a file that holds anything else is not ours, and its folder must not be touched.
+const serviceState = z.strictObject({
   secret: z.string().min(1),
   ports: z.record(z.string(), z.number().int().positive()),
 });
 
-const stackState = z.object({
+const stackState = z.strictObject({
   format: z.literal(1),
   services: z.partialRecord(z.enum(SERVICE_NAMES), serviceState),
 });
@@ -45,24 +48,23 @@ export async function readState(dir: string): Promise<StackState> {
     return stackState.parse(JSON.parse(text));
   } catch (error) {
     throw new ChangeoverError('config', `${path} is not the state file of a stack of this version`, {
-      hint: 'Choose another data folder, or delete this one after ending what was started from it.',
+      hint: 'Choose another data folder. If a stack was started in this one, `changeover stack down` still stops it; then delete the folder yourself.',
       cause: error,
     });
   }
 }
 
-/** Durable when it resolves. Readable by its owner only: it holds passwords. */
+/** Into a folder that is there. Durable when it resolves. Readable by its owner only: it holds passwords. */
 export async function writeState(dir: string, state: StackState): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o711 });
-  const path = stateFile(dir);
-  const file = await open(`${path}.new`, 'w', 0o600);
+  const unfinished = join(dir, UNFINISHED_STATE_FILE);
+  const file = await open(unfinished, 'w', 0o600);
   try {
     await file.writeFile(`${JSON.stringify(state, undefined, 2)}\n`);
     await file.sync();
   } finally {
     await file.close();
   }
-  await rename(`${path}.new`, path);
+  await rename(unfinished, stateFile(dir));
 }
 
 export function withService(state: StackState, name: ServiceName, service: ServiceState): StackState {

@@ -16,8 +16,8 @@ const BETWEEN_PRESSES_MS = 1_300;
 
 interface TestRun {
   readonly temporary: string;
-  /** To all of its processes, as a terminal does it. */
-  signal(name: NodeJS.Signals): void;
+  /** To all of its processes, as a terminal does it, or to the first one alone. */
+  signal(name: NodeJS.Signals, to?: 'all' | 'first'): void;
   /** Resolves when it has said something like this; throws when it ends before. */
   said(pattern: RegExp): Promise<RegExpExecArray>;
   ended(): Promise<{ readonly code: number | null; readonly text: string }>;
@@ -47,7 +47,7 @@ async function startTests(test: TestContext, file: string): Promise<TestRun> {
   });
   return {
     temporary,
-    signal: (name) => process.kill(-(child.pid ?? 0), name),
+    signal: (name, to = 'all') => process.kill((to === 'all' ? -1 : 1) * (child.pid ?? 0), name),
     async said(pattern) {
       for (;;) {
         const found = pattern.exec(text);
@@ -97,12 +97,15 @@ async function resetAsTold(text: string, folder: string): Promise<void> {
 }
 
 describe('a run of the tests', { concurrency: 2 }, () => {
-  for (const signal of ['SIGINT', 'SIGHUP'] as const) {
+  for (const [signal, to] of [
+    ['SIGINT', 'all'],
+    ['SIGHUP', 'first'],
+  ] as const) {
     it(`that gets ${signal} while its servers start leaves nothing`, async (test) => {
       const run = await startTests(test, 'test/contract/log-kafka.test.ts');
       await run.said(/redis +ready/);
       const folder = await folderOf(run);
-      run.signal(signal);
+      run.signal(signal, to);
       const { code, text } = await run.ended();
       assert.equal(code, 130);
       // Nor does it go on starting the slowest of them.
