@@ -3,13 +3,12 @@ import { externalSort } from '../../core/external-sort.ts';
 import { chunkedAsync } from '../../core/sequence.ts';
 import { compareCodePoints, textFault } from '../../core/text.ts';
 import type { ScanKey } from '../../schemas/keys.ts';
-import { type BaseFile, openNamelessFile, type Span } from './base-file.ts';
+import { openNamelessFile, type Span } from './base-file.ts';
 import { parseJsonExactly } from './exact-json.ts';
 import { IdSet } from './id-set.ts';
-import type { ScanEvent } from './member.ts';
-import { scanMembers } from './member-scanner.ts';
-import { carriedBy, sortLine } from './sort-prefix.ts';
-import { SortedLines } from './sorted-lines.ts';
+import type { ScanEvent } from './member-parser.ts';
+import { type BaseAndVersions, membersOf } from './members.ts';
+import { carriedBy, SortedLines, sortLine } from './sorted-lines.ts';
 
 /** Where a member of the base stands. */
 export interface IndexEntry extends Span {
@@ -58,13 +57,12 @@ export class AgentIndex {
     this.bytes = found.bytes;
   }
 
-  static async build(base: BaseFile, options: AgentIndexOptions): Promise<AgentIndex> {
+  static async build(from: BaseAndVersions, options: AgentIndexOptions): Promise<AgentIndex> {
     const file = await openNamelessFile(options.temporaryFolder);
     try {
       const found: Found = { ids: new IdSet(), members: 0, marks: [], bytes: 0 };
-      const end = await writeIndex(file, membersToSort(base, options.maxAgentBytes, found), found);
-      await base.assertUnchanged();
-      const path = `the index of ${base.path}`;
+      const end = await writeIndex(file, membersToSort(from, options.maxAgentBytes, found), found);
+      const path = `the index of ${from.base.path}`;
       const lines = await SortedLines.open(file, { path, end, parse: parseEntry, keyOf: entryKey });
       return new AgentIndex(file, lines, found);
     } catch (error) {
@@ -118,7 +116,11 @@ export function readId(key: Buffer): { readonly id: string } | { readonly reason
 
 const OPEN_OBJECT = 0x7b;
 
-async function* membersToSort(base: BaseFile, maxAgentBytes: number, found: Found): AsyncGenerator<string> {
+async function* membersToSort(
+  from: BaseAndVersions,
+  maxAgentBytes: number,
+  found: Found,
+): AsyncGenerator<string> {
   const line = (id: string, event: ScanEvent, reason: string | undefined): string => {
     found.members++;
     const [offset, length, keyOffset] =
@@ -128,7 +130,7 @@ async function* membersToSort(base: BaseFile, maxAgentBytes: number, found: Foun
     const fields = [id, offset, length, keyOffset, event.line, reason];
     return sortLine([id, String(keyOffset).padStart(16, '0')], JSON.stringify(fields));
   };
-  for await (const events of scanMembers(base.handle, { size: base.size, maxValueBytes: maxAgentBytes })) {
+  for await (const events of membersOf(from, maxAgentBytes)) {
     for (const event of events) {
       if (event.type === 'damage') {
         yield line('', event, event.reason);

@@ -2,13 +2,11 @@ import { ChangeoverError } from '../../core/errors.ts';
 import type { Change } from '../../schemas/change.ts';
 import type { Outcome, StoreContext } from '../connector.ts';
 import { isMissing } from './errors.ts';
-import type { DictionaryKind } from './kinds.ts';
 import { catchUp, isUpToDate, openSnapshot } from './open-snapshot.ts';
 import type { DictionaryOptions } from './options.ts';
-import { DictionaryOwner } from './owner.ts';
+import { DictionaryOwner, serial } from './owner.ts';
 import { type DictionaryPaths, dictionaryPaths } from './paths.ts';
 import { prepareDictionary } from './schema.ts';
-import { serial } from './serial.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WritableOptions } from './writable.ts';
 
@@ -43,8 +41,8 @@ export class DictionaryClient {
     return prepareDictionary(this.#options);
   }
 
-  async apply(kind: DictionaryKind, changes: readonly Change[]): Promise<readonly Outcome[]> {
-    return (await this.#own()).apply(kind, changes);
+  async apply(changes: readonly Change[]): Promise<readonly Outcome[]> {
+    return (await this.#own()).apply(changes);
   }
 
   /** The present state, to be released after use. */

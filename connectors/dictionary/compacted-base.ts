@@ -1,16 +1,17 @@
+import { toJson } from '../../core/json.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { EntityOf } from '../../schemas/change.ts';
 import { readId } from './agent-index.ts';
-import { FileWriter } from './file-writer.ts';
-import { type Damage, damageError, type Member } from './member.ts';
-import { scanMembers } from './member-scanner.ts';
+import { damageError } from './errors.ts';
+import { type FilePrint, FileWriter } from './file-writer.ts';
+import type { Member, ScanEvent } from './member-parser.ts';
+import { membersOf } from './members.ts';
 import { tieKey } from './overlay.ts';
-import { agentJson, isFault, type RawAgent, readMember, writeAgent } from './rows.ts';
+import { isFault, type RawAgent, readMember, writeAgent } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
-import { sortLine } from './sort-prefix.ts';
-import { readTies } from './ties.ts';
+import { sortLine } from './sorted-lines.ts';
+import { editTies, holdsTies, readTies, type TieEdits } from './ties.ts';
 import { contentOf, lineOf, tieOf, tiePlace } from './versions-file.ts';
-import { editTies, holdsTies, type TieEdits } from './write-ties.ts';
 
 type Relationship = EntityOf['relationship'];
 
@@ -19,8 +20,14 @@ export interface CompactedBaseOptions {
   readonly path: string;
   readonly maxAgentBytes: number;
   readonly logger: Logger;
-  /** Is filled: the agents that the new base has and whose ties of the journal it holds. */
+  readonly written: WrittenBase;
+}
+
+/** Is filled while the base is written, and complete when the last line was yielded. */
+export interface WrittenBase {
+  /** The agents that the new base has and whose ties of the journal it holds. */
   readonly holding: Set<string>;
+  print: FilePrint | undefined;
 }
 
 /**
@@ -29,7 +36,7 @@ export interface CompactedBaseOptions {
  * deleted, as lines of the versions file (behind a sort key).
  */
 export async function* writeCompactedBase(options: CompactedBaseOptions): AsyncGenerator<string> {
-  const { snapshot, path, maxAgentBytes } = options;
+  const { snapshot, path, maxAgentBytes, written } = options;
   const { base } = snapshot;
   const { mode, uid, gid } = await base.handle.stat();
   const writer = await FileWriter.create(path, mode);
@@ -43,7 +50,7 @@ export async function* writeCompactedBase(options: CompactedBaseOptions): AsyncG
       for (const piece of [separator, key, ':', value]) await writer.write(piece);
       separator = ',\n';
     };
-    for await (const events of scanMembers(base.handle, { size: base.size, maxValueBytes: maxAgentBytes })) {
+    for await (const events of membersOf(snapshot, maxAgentBytes)) {
       for (const event of events) {
         const member = soundMember(base.path, event);
         const { value, orphans } = rewriter.rewrite(member);
@@ -55,14 +62,13 @@ export async function* writeCompactedBase(options: CompactedBaseOptions): AsyncG
     }
     for (const { id, value } of rewriter.newAgents()) await write(JSON.stringify(id), value);
     await writer.write(separator === '{\n' ? '{}\n' : '\n}\n');
-    await writer.finish();
-    await base.assertUnchanged();
+    written.print = await writer.finish();
   } finally {
     await writer.close();
   }
 }
 
-function soundMember(path: string, event: Member | Damage): Member {
+function soundMember(path: string, event: ScanEvent): Member {
   if (event.type === 'damage') throw damageError(path, event);
   return event;
 }
@@ -141,12 +147,12 @@ class Rewriter {
   }
 
   #written(id: string, raw: RawAgent): Rewritten {
-    if (!holdsTies(raw)) return { value: agentJson(raw), orphans: [] };
-    this.#options.holding.add(id);
+    if (!holdsTies(raw)) return { value: toJson(raw), orphans: [] };
+    this.#options.written.holding.add(id);
     const edits = new Map<string, Relationship | null>();
     for (const tie of this.#foldable.get(id) ?? []) edits.set(tieKey(tie), tie);
     for (const [key, { entity }] of this.#options.snapshot.overlay.ties.get(id) ?? []) edits.set(key, entity);
-    return { value: agentJson(editTies(id, raw, edits satisfies TieEdits)), orphans: [] };
+    return { value: toJson(editTies(id, raw, edits satisfies TieEdits)), orphans: [] };
   }
 
   /** The ties of an agent that goes, except those of which the journal has its own word. */

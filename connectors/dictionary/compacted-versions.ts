@@ -1,41 +1,49 @@
 import { externalSort } from '../../core/external-sort.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import { compareScanKeys } from '../../schemas/scan-order.ts';
-import { type CompactedBaseOptions, writeCompactedBase } from './compacted-base.ts';
+import { type CompactedBaseOptions, type WrittenBase, writeCompactedBase } from './compacted-base.ts';
 import { Cursor } from './cursor.ts';
-import { FileWriter } from './file-writer.ts';
+import { type FilePrint, FileWriter } from './file-writer.ts';
 import { parseTieKey } from './overlay.ts';
 import type { Snapshot } from './snapshot.ts';
-import { carriedBy } from './sort-prefix.ts';
+import { carriedBy } from './sorted-lines.ts';
 import {
   agentPlace,
   contentOf,
   lineOf,
   parseLine,
   tiePlace,
-  VERSIONS_HEADER,
   type VersionLine,
+  versionsHeader,
 } from './versions-file.ts';
 
-interface WriteCompactedOptions extends Omit<CompactedBaseOptions, 'path' | 'holding'> {
+interface WriteCompactedOptions extends Omit<CompactedBaseOptions, 'path' | 'written'> {
   readonly basePath: string;
   readonly versionsPath: string;
+  readonly generation: number;
+}
+
+interface CompactedPrints {
+  readonly base: FilePrint;
+  readonly versions: FilePrint;
 }
 
 /** Writes both files of the next generation, durable, under the given names. Changes nothing that is in use. */
-export async function writeCompacted(options: WriteCompactedOptions): Promise<void> {
-  const { snapshot, basePath, versionsPath } = options;
-  const holding = new Set<string>();
-  const homeless = writeCompactedBase({ ...options, path: basePath, holding });
+export async function writeCompacted(options: WriteCompactedOptions): Promise<CompactedPrints> {
+  const { snapshot, basePath, versionsPath, generation } = options;
+  const written: WrittenBase = { holding: new Set(), print: undefined };
+  const homeless = writeCompactedBase({ ...options, path: basePath, written });
   const { mode } = await snapshot.base.handle.stat();
   const writer = await FileWriter.create(versionsPath, mode);
   try {
-    await writer.write(VERSIONS_HEADER);
-    // The first of them is there when the base is written to its end, so `holding` is complete from here on.
+    // The first of them is there when the base is written to its end, so `written` is complete from here on.
     const orphans = new Cursor(asLines(externalSort(homeless, { compare: compareCodePoints })));
     await orphans.load();
+    const { print, holding } = written;
+    if (print === undefined) throw new Error(`${basePath} was not written to its end.`);
+    await writer.write(versionsHeader({ generation, base: print }));
     for await (const line of mergedLines(snapshot, orphans, holding)) await writer.write(`${lineOf(line)}\n`);
-    await writer.finish();
+    return { base: print, versions: await writer.finish() };
   } finally {
     await writer.close();
   }

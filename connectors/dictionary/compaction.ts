@@ -2,23 +2,26 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Logger } from '../../core/logger.ts';
 import { writeCompacted } from './compacted-versions.ts';
-import { isMissing, translated } from './errors.ts';
+import { notAsAnnounced, translated } from './errors.ts';
+import { hasContent } from './file-writer.ts';
 import { createJournal, type JournalHeader, readJournalHeader } from './journal.ts';
-import { type CompactedFiles, encodeCompaction } from './journal-entries.ts';
+import { type CompactedFile, type CompactedFiles, encodeCompaction } from './journal-entries.ts';
 import { catchUp } from './open-snapshot.ts';
 import { Overlay } from './overlay.ts';
-import { type DictionaryPaths, syncFolder } from './paths.ts';
+import { type DictionaryPaths, openIfThere, syncFolder } from './paths.ts';
 import type { Snapshot } from './snapshot.ts';
-import { openIfThere } from './versions-file.ts';
 
 /**
  * Folds the journal into the base and the versions file, in steps after each of which the process may die:
  *
- * 1. write    both files of the next generation under names of their own, durable. Until here nothing has happened.
- * 2. announce them by the last frame of the journal, durable. From here on the next generation is what holds:
- *             who finds the announcement finishes the steps behind it, or reads the files by the names that it gives.
- * 3. rename   the versions, then the base. Each is harmless to repeat.
- * 4. restart  an empty journal takes the old one's place.
+ * 1. write    both files of the next generation under names of their own, durable, names too. Until here nothing has
+ *             happened.
+ * 2. announce them, with size and checksum, by the last frame of the journal, durable. From here on the next generation
+ *             is what holds: who finds the announcement finishes the steps behind it, or reads the files by the names
+ *             that it gives.
+ * 3. rename   the versions, then the base.
+ * 4. restart  an empty journal takes the old one's place, which is the only other copy: so who finishes what another
+ *             has begun makes sure first that both files are there, by either name, to the last byte.
  *
  * Without the announcement there would be a moment between the two renames at which the base of one generation stands
  * beside the versions of another, and a tie whose agent has just come or gone stands in neither.
@@ -40,30 +43,57 @@ interface CompactionOptions {
 
 export function compactionSteps(options: CompactionOptions): readonly CompactionStep[] {
   const { paths, header, appendFrame } = options;
-  const files = nextNames(paths, header.generation + 1);
+  const generation = header.generation + 1;
+  const names = nextNames(paths, generation);
+  const base = join(paths.folder, names.base);
+  const versions = join(paths.folder, names.versions);
+  let files: CompactedFiles | undefined;
   return [
     {
       name: 'write',
-      run: () =>
-        writeCompacted({
+      run: async () => {
+        const prints = await writeCompacted({
           ...options,
-          basePath: join(paths.folder, files.base),
-          versionsPath: join(paths.folder, files.versions),
-        }),
+          generation,
+          basePath: base,
+          versionsPath: versions,
+        });
+        // An announcement that outlives the names that it gives would be of nothing.
+        await syncFolder(paths.folder);
+        files = {
+          base: { name: names.base, ...prints.base },
+          versions: { name: names.versions, ...prints.versions },
+        };
+      },
     },
-    { name: 'announce', run: () => appendFrame(encodeCompaction(files)) },
-    ...finishingSteps(paths, header, files),
+    {
+      name: 'announce',
+      run: async () => {
+        if (files === undefined) throw new Error('There is nothing to be announced.');
+        await appendFrame(encodeCompaction(files));
+      },
+    },
+    ...finishingSteps(paths, header, { base, versions }),
   ];
+}
+
+/** Where the announced files stand; undefined for one that has its final name already. */
+interface Pending {
+  readonly base: string | undefined;
+  readonly versions: string | undefined;
 }
 
 function finishingSteps(
   paths: DictionaryPaths,
   header: JournalHeader,
-  files: CompactedFiles,
+  { base, versions }: Pending,
 ): readonly CompactionStep[] {
+  const moved = async (from: string | undefined, to: string): Promise<void> => {
+    if (from !== undefined) await rename(from, to);
+  };
   return [
-    { name: 'rename-versions', run: () => renameIfThere(join(paths.folder, files.versions), paths.versions) },
-    { name: 'rename-base', run: () => renameIfThere(join(paths.folder, files.base), paths.base) },
+    { name: 'rename-versions', run: () => moved(versions, paths.versions) },
+    { name: 'rename-base', run: () => moved(base, paths.base) },
     {
       name: 'restart',
       run: async () => {
@@ -72,6 +102,17 @@ function finishingSteps(
       },
     },
   ];
+}
+
+/** Throws `mismatch` unless both files are there to the last byte: till then the journal has the only copy of them. */
+async function pendingFiles(paths: DictionaryPaths, { base, versions }: CompactedFiles): Promise<Pending> {
+  const pending = async (file: CompactedFile, finalPath: string): Promise<string | undefined> => {
+    const path = join(paths.folder, file.name);
+    if (await hasContent(path, file)) return path;
+    if (await hasContent(finalPath, file)) return undefined;
+    throw notAsAnnounced(paths.base, file.name);
+  };
+  return { versions: await pending(versions, paths.versions), base: await pending(base, paths.base) };
 }
 
 export async function runSteps(paths: DictionaryPaths, steps: readonly CompactionStep[]): Promise<void> {
@@ -90,8 +131,11 @@ export async function recoverCompaction(paths: DictionaryPaths, logger: Logger):
     const journal = { file, header, end: header.bytes, tornBytes: 0 };
     const files = await catchUp(paths, journal, new Overlay());
     if (files !== undefined) {
+      const pending = await translated(`finish the compaction of ${paths.base}`, () =>
+        pendingFiles(paths, files),
+      );
       logger.warn({ journal: paths.journal }, 'a compaction was interrupted; it is finished now');
-      await runSteps(paths, finishingSteps(paths, header, files));
+      await runSteps(paths, finishingSteps(paths, header, pending));
     }
   } finally {
     await file.close();
@@ -101,7 +145,10 @@ export async function recoverCompaction(paths: DictionaryPaths, logger: Logger):
 
 const LEFTOVER = '.compacted-';
 
-function nextNames(paths: DictionaryPaths, generation: number): CompactedFiles {
+function nextNames(
+  paths: DictionaryPaths,
+  generation: number,
+): { readonly base: string; readonly versions: string } {
   const suffix = `${LEFTOVER}${generation}`;
   return { base: `${basename(paths.base)}${suffix}`, versions: `${basename(paths.versions)}${suffix}` };
 }
@@ -112,13 +159,5 @@ export async function removeLeftovers(paths: DictionaryPaths): Promise<void> {
   for (const name of await readdir(paths.folder)) {
     if (stems.some((stem) => name.startsWith(stem) && /^\d+$/.test(name.slice(stem.length))))
       await rm(join(paths.folder, name), { force: true });
-  }
-}
-
-async function renameIfThere(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
   }
 }

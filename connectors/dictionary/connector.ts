@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Connector } from '../connector.ts';
 import { DictionaryClient } from './client.ts';
-import { DICTIONARY_KINDS } from './kinds.ts';
-import { lookAt } from './look.ts';
+import { DICTIONARY_KINDS } from './journal-entries.ts';
 import { type DictionaryOptions, dictionaryOptions } from './options.ts';
 import { dictionaryProbe } from './probe.ts';
+import { lookAt } from './schema.ts';
 import { dictionarySink } from './sink.ts';
 import { dictionarySource } from './source.ts';
 

@@ -62,3 +62,60 @@ export async function translated<T>(doing: string, work: () => Promise<T>): Prom
 export function isMissing(error: unknown): boolean {
   return systemCodeOf(error instanceof ChangeoverError ? error.cause : error) === 'ENOENT';
 }
+
+export function notAnObject(reason: string): ChangeoverError {
+  return new ChangeoverError('mismatch', `The dictionary is no JSON object: ${reason}.`, {
+    hint: 'The file must be one JSON object, agent id → agent. Check `file` in the configuration.',
+  });
+}
+
+interface DamagedPlace {
+  readonly line: number;
+  readonly offset: number;
+  readonly reason: string;
+}
+
+/** For who would write the file anew: what cannot be read would be lost. */
+export function damageError(path: string, { line, offset, reason }: DamagedPlace): ChangeoverError {
+  return new ChangeoverError(
+    'mismatch',
+    `The dictionary ${path} is damaged in line ${line} (byte ${offset}): ${reason}.`,
+    {
+      hint: 'It can be read, but is not written to while it is so. Mend it or restore it from a copy.',
+    },
+  );
+}
+
+/** Somebody else has written the base since Changeover did: what it knows of versions is of another content. */
+export function notTheirBase(base: string): ChangeoverError {
+  return new ChangeoverError(
+    'conflict',
+    `${base} is not the file that its versions were written for: somebody else has written it since.`,
+    {
+      hint: `Put back what Changeover wrote, from a copy. If the application is to be the file's only writer again, move ${base}.versions and ${base}.journal away instead: everything in the file then counts as never versioned.`,
+    },
+  );
+}
+
+/** One of the two was put there from a copy without the other, or is gone. */
+export function notOfOneMoment(base: string, journal: number, versions: number): ChangeoverError {
+  const versionsFile = versions === 0 ? 'there is no versions file' : `${base}.versions is of ${versions}`;
+  return new ChangeoverError(
+    'mismatch',
+    `The files of ${base} are not of one moment: its journal follows ${journal} compactions, and ${versionsFile}.`,
+    {
+      hint: `Restore the dictionary with all files beside it from a copy of one moment, and replay the log. Or move ${base}.journal away, and what it held is lost.`,
+    },
+  );
+}
+
+/** The journal says that a file of the next generation is complete, and there is no such file. */
+export function notAsAnnounced(base: string, name: string): ChangeoverError {
+  return new ChangeoverError(
+    'mismatch',
+    `The journal of ${base} says that a compaction has written ${name}, but no such file, or one of other content, is there.`,
+    {
+      hint: 'Nothing was changed: the journal still holds what was to be in it. Put that file back beside the dictionary; or restore the dictionary with all files beside it from a copy of one moment, and replay the log.',
+    },
+  );
+}

@@ -1,5 +1,3 @@
-import { toJson } from '../../core/json.ts';
-
 /**
  * JSON whose numbers may not fit a double (Python writes integers of any length). `JSON.parse` rounds them without a
  * word; here such a number stays its own text: a reader sees that it is no number, and writing the value again gives
@@ -45,5 +43,3 @@ function survives(source: string, value: number): boolean {
 export function oversizeNumber(value: unknown): string | undefined {
   return json.isRawJSON(value) ? value.rawJSON : undefined;
 }
-
-export const exactJson = toJson;

@@ -49,13 +49,14 @@ export function tiesOf(snapshot: Snapshot, index: AgentIndex, group: Group): Tie
     if (line.deleted) held.set(key, { version: line.version, entity: null });
   }
   const { raw, rejected } = readBase(snapshot, group, '; its friends are not read');
-  const faults = [...rejected];
+  const faults = new Faults();
   const changed = snapshot.overlay.ties.get(group.id);
   const add = (tie: EntityOf['relationship'], whereIs: () => string): void => {
     const key = tieKey(tie);
     const version = versions.get(key)?.version ?? null;
     const dangles = version === null && changed?.has(key) !== true && !snapshot.hasAgent(tie.target, index);
-    if (dangles) faults.push({ where: whereIs(), reason: `agent ${quoted(tie.target)} does not exist` });
+    if (dangles)
+      faults.add(() => ({ where: whereIs(), reason: `agent ${quoted(tie.target)} does not exist` }));
     else held.set(key, { version, entity: tie });
   };
   for (const line of group.lines) {
@@ -65,10 +66,29 @@ export function tiesOf(snapshot: Snapshot, index: AgentIndex, group: Group): Tie
   if (raw !== undefined) {
     const { ties, faults: tieFaults } = readTies(group.id, raw);
     for (const { tie, path } of ties) add(tie, () => whereOf(snapshot, group.entries[0], path));
-    faults.push(...tieFaults.map((fault) => faultOf(snapshot, group, fault)));
+    for (const fault of tieFaults) faults.add(() => faultOf(snapshot, group, fault));
   }
   if (changed !== undefined) for (const [key, state] of changed) held.set(key, state);
-  return { held, rejected: faults };
+  return { held, rejected: [...rejected, ...faults.named(whereOf(snapshot, group.entries[0]))] };
+}
+
+/** Of what is wrong with the ties of one agent. */
+const MOST_FAULTS = 1000;
+
+/** The first faults by name, the others by number, so that an agent of nothing else takes bounded room. */
+class Faults {
+  readonly #items: RejectedItem[] = [];
+  #more = 0;
+
+  add(fault: () => RejectedItem): void {
+    if (this.#items.length < MOST_FAULTS) this.#items.push(fault());
+    else this.#more++;
+  }
+
+  named(where: string): readonly RejectedItem[] {
+    if (this.#more === 0) return this.#items;
+    return [...this.#items, { where, reason: `and ${this.#more} more faults in its relationships` }];
+  }
 }
 
 /** The first member of the id, where it is an object; whatever else stands in the base under the id is rejected. */

@@ -1,7 +1,16 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Change } from '../../schemas/change.ts';
 import { type Codec, createCodec } from '../../schemas/codec.ts';
-import { DICTIONARY_KINDS, type DictionaryKind } from './kinds.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import type { FilePrint } from './file-writer.ts';
+
+/** What a dictionary holds, in either role. The order is part of the journal's format: add at the end only. */
+export const DICTIONARY_KINDS = ['agent', 'relationship'] as const satisfies readonly Kind[];
+export type DictionaryKind = (typeof DICTIONARY_KINDS)[number];
+
+export function isDictionaryKind(kind: Kind): kind is DictionaryKind {
+  return (DICTIONARY_KINDS as readonly Kind[]).includes(kind);
+}
 
 /**
  * What a frame of the journal says. A change stands there as it stands in the log (Avro, single-object encoding):
@@ -9,30 +18,35 @@ import { DICTIONARY_KINDS, type DictionaryKind } from './kinds.ts';
  * whose journal is its outbox.
  *
  *     changes:    0x00, then for each: kind (1 byte), length of key (4), key, length of value (4), value
- *     compaction: 0x01, then JSON: the files of the next generation are complete, and replace the present ones
+ *     compaction: 0x02, then JSON: the files of the next generation are complete, and replace the present ones
+ *                 (0x01 was the same without what the files hold)
  */
 export type JournalRecord =
   | { readonly type: 'changes'; readonly changes: readonly Change[] }
   | { readonly type: 'compaction'; readonly files: CompactedFiles };
 
-/** Names in the dictionary's folder. */
+export interface CompactedFile extends FilePrint {
+  /** In the dictionary's folder. */
+  readonly name: string;
+}
+
 export interface CompactedFiles {
-  readonly base: string;
-  readonly versions: string;
+  readonly base: CompactedFile;
+  readonly versions: CompactedFile;
 }
 
 const CHANGES = 0;
-const COMPACTION = 1;
+const COMPACTION = 2;
 const ENTRY_OVERHEAD_BYTES = 9;
 
 const codec: Codec = createCodec();
 
 /** One change as bytes of a frame. Throws when it is nothing that the schema can say. */
-export function encodeEntry(change: Change & { readonly kind: DictionaryKind }): Buffer {
+export function encodeEntry(change: Change): Buffer {
   const value = codec.encode(change);
   const keyBytes = Buffer.byteLength(change.key);
   const entry = Buffer.allocUnsafe(ENTRY_OVERHEAD_BYTES + keyBytes + value.byteLength);
-  entry.writeUInt8(DICTIONARY_KINDS.indexOf(change.kind), 0);
+  entry.writeUInt8((DICTIONARY_KINDS as readonly Kind[]).indexOf(change.kind), 0);
   entry.writeUInt32LE(keyBytes, 1);
   entry.write(change.key, 5);
   entry.writeUInt32LE(value.byteLength, 5 + keyBytes);

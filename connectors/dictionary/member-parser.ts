@@ -1,3 +1,4 @@
+import { notAnObject } from './errors.ts';
 import {
   CLOSE_OBJECT,
   COLON,
@@ -12,7 +13,29 @@ import {
   walkScalar,
   walkString,
 } from './json-walk.ts';
-import { cutOff, notAnObject, type ScanEvent } from './member.ts';
+
+/** One `"key": value` of the top-level object. The bytes are views, good until the next ones are asked for. */
+export interface Member {
+  readonly type: 'member';
+  /** With its quotes and escapes. */
+  readonly key: Buffer;
+  readonly keyOffset: number;
+  readonly line: number;
+  readonly valueOffset: number;
+  readonly valueLength: number;
+  /** Undefined when it is longer than the limit. */
+  readonly value: Buffer | undefined;
+}
+
+/** A stretch of the file that is no member. */
+export interface Damage {
+  readonly type: 'damage';
+  readonly offset: number;
+  readonly line: number;
+  readonly reason: string;
+}
+
+export type ScanEvent = Member | Damage;
 
 /** `junk`: what is skipped after something that cannot be. `behind`: after the closing brace. */
 type State =
@@ -195,4 +218,12 @@ export class MemberParser {
   #key(window: Buffer, origin: number): Buffer {
     return this.#longMembersKey ?? window.subarray(this.#keyStart - origin, this.#keyEnd - origin);
   }
+}
+
+/** Why a file that ends too early is damaged: in the midst of the agent of that key, or between two. */
+function cutOff(key: Buffer | undefined): string {
+  const LONGEST_SHOWN = 200;
+  return key === undefined
+    ? 'the file ends without its closing brace: what came behind this place is missing'
+    : `the file ends in the middle of agent ${key.toString('utf8', 0, LONGEST_SHOWN)}, which begins here: it is cut off, and what came behind it is missing`;
 }

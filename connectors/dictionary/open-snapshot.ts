@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { AgentIndexOptions } from './agent-index.ts';
 import { BaseFile, identityOf, isSame } from './base-file.ts';
-import { isMissing, translated } from './errors.ts';
+import { isMissing, notAsAnnounced, notOfOneMoment, notTheirBase, translated } from './errors.ts';
+import { isSamePrint } from './file-writer.ts';
 import { readJournalHeader } from './journal.ts';
 import { type CompactedFiles, decodeRecord } from './journal-entries.ts';
 import { readFrames } from './journal-frames.ts';
 import { Overlay } from './overlay.ts';
-import type { DictionaryPaths } from './paths.ts';
+import { type DictionaryPaths, openIfThere } from './paths.ts';
 import { type OpenJournal, Snapshot } from './snapshot.ts';
-import { openIfThere, VersionsFile } from './versions-file.ts';
+import { VersionsFile } from './versions-file.ts';
 
 const ATTEMPTS = 20;
 
@@ -52,6 +53,7 @@ async function tryOpen(paths: DictionaryPaths, options: OpenSnapshotOptions): Pr
   const base = keep(await BaseFile.open(paths.base, options.temporaryFolder));
   if (file === undefined) {
     if (await isThere(paths.journal)) return undefined;
+    assertPair(base, versions);
     opened.move();
     return new Snapshot({ base, versions, journal: undefined, overlay }, options);
   }
@@ -59,15 +61,24 @@ async function tryOpen(paths: DictionaryPaths, options: OpenSnapshotOptions): Pr
   const journal: OpenJournal = { file, header, end: header.bytes, tornBytes: 0 };
   const compacted = await catchUp(paths, journal, overlay);
   if (compacted === undefined) {
+    const generation = versions?.generation ?? 0;
+    if (header.generation !== generation) throw notOfOneMoment(paths.base, header.generation, generation);
+    assertPair(base, versions);
     opened.move();
     return new Snapshot({ base, versions, journal, overlay }, options);
   }
   const next = await openCompacted(paths, compacted, options, keep);
   if (!(await isCurrent(paths, journal))) return undefined;
+  assertAnnounced(paths, compacted, next);
   opened.move();
   await base.close();
   await versions?.close();
   return new Snapshot({ ...next, journal, overlay: new Overlay() }, options);
+}
+
+interface Opened {
+  readonly base: BaseFile;
+  readonly versions: VersionsFile | undefined;
 }
 
 type Keep = <T extends { close(): Promise<void> } | undefined>(file: T) => T;
@@ -75,21 +86,36 @@ type Keep = <T extends { close(): Promise<void> } | undefined>(file: T) => T;
 /** Each file by its new name, or by the final one where it was renamed already. */
 async function openCompacted(
   paths: DictionaryPaths,
-  compacted: CompactedFiles,
+  { base: { name: baseName }, versions: { name: versionsName } }: CompactedFiles,
   { temporaryFolder }: OpenSnapshotOptions,
   keep: Keep,
-): Promise<{ base: BaseFile; versions: VersionsFile | undefined }> {
+): Promise<Opened> {
   const versions =
-    (await VersionsFile.open(join(paths.folder, compacted.versions))) ??
-    (await VersionsFile.open(paths.versions));
+    (await VersionsFile.open(join(paths.folder, versionsName))) ?? (await VersionsFile.open(paths.versions));
   keep(versions);
   try {
-    const base = await BaseFile.open(join(paths.folder, compacted.base), temporaryFolder);
+    const base = await BaseFile.open(join(paths.folder, baseName), temporaryFolder);
     return { versions, base: keep(base) };
   } catch (error) {
     if (!isMissing(error)) throw error;
     return { versions, base: keep(await BaseFile.open(paths.base, temporaryFolder)) };
   }
+}
+
+/** What the sizes say at once. What the content says shows when the base is walked (members.ts). */
+function assertPair(base: BaseFile, versions: VersionsFile | undefined): void {
+  if (versions !== undefined && versions.base.bytes !== base.size) throw notTheirBase(base.path);
+}
+
+function assertAnnounced(
+  paths: DictionaryPaths,
+  announced: CompactedFiles,
+  { base, versions }: Opened,
+): void {
+  const ours = versions !== undefined && isSamePrint(versions.base, announced.base);
+  if (!ours || versions.bytes !== announced.versions.bytes)
+    throw notAsAnnounced(paths.base, announced.versions.name);
+  if (base.size !== announced.base.bytes) throw notAsAnnounced(paths.base, announced.base.name);
 }
 
 /** Takes over what the journal has gained. Answers the announcement of a compaction, when there is one. */

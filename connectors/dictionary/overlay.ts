@@ -2,7 +2,7 @@ import { compareCodePoints } from '../../core/text.ts';
 import type { Change } from '../../schemas/change.ts';
 import { parseKey, type ScanKey } from '../../schemas/keys.ts';
 import { type Held, isNewer } from '../../schemas/version.ts';
-import type { DictionaryKind } from './kinds.ts';
+import type { DictionaryKind } from './journal-entries.ts';
 
 export type HeldAgent = Held<'agent'> & { readonly version: number };
 export type HeldTie = Held<'relationship'> & { readonly version: number };

@@ -1,17 +1,34 @@
 import { messageOf } from '../../core/errors.ts';
 import type { Change } from '../../schemas/change.ts';
+import { parseKey, type ScanKey } from '../../schemas/keys.ts';
 import { compareScanKeys } from '../../schemas/scan-order.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { APPLIED, type Outcome, rejected, STALE } from '../connector.ts';
-import { checked, inFrames, type Offered, type Refused } from './changes.ts';
 import { compactionSteps, recoverCompaction, removeLeftovers, runSteps } from './compaction.ts';
 import { translated } from './errors.ts';
-import type { DictionaryKind } from './kinds.ts';
+import { encodeEntry } from './journal-entries.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { claim } from './schema.ts';
-import { serial } from './serial.ts';
 import type { Snapshot } from './snapshot.ts';
+import { agentPlace, tiePlace } from './versions-file.ts';
 import { assertAlone, assertSound, openForWriting, type Writable, type WritableOptions } from './writable.ts';
+
+/** A change that the journal can take. */
+interface Offered {
+  readonly change: Change;
+  /** As the versions file sorts it. */
+  readonly place: ScanKey;
+  /** As the journal takes it. */
+  readonly entry: Buffer;
+}
+
+/** A change that it never can. */
+interface Refused {
+  readonly fault: string;
+}
+
+const MAX_ENTRY_BYTES = 8 * 1024 * 1024;
+const FRAME_BYTES = 16 * 1024 * 1024;
 
 /**
  * The one process that writes: guard, journal, fsync, then memory. Works one batch after the other. When it does not
@@ -63,11 +80,11 @@ export class DictionaryOwner {
     return this.#present.snapshot;
   }
 
-  /** Applies changes of one kind, each key at most once. Answers when what it applied is durable. */
-  apply(kind: DictionaryKind, changes: readonly Change[]): Promise<readonly Outcome[]> {
+  /** Applies sound changes, each key at most once. Answers when what it applied is durable. */
+  apply(changes: readonly Change[]): Promise<readonly Outcome[]> {
     return this.#inOrder(async () => {
       if (this.#isFull) await this.#compact();
-      const offered = changes.map((change) => checked(kind, change));
+      const offered = changes.map(checked);
       const held = await this.#versionsOf(offered);
       const accepted: Offered[] = [];
       const outcomes = offered.map((offer, at): Outcome => {
@@ -160,4 +177,41 @@ export class DictionaryOwner {
     }
     await old.snapshot.release();
   }
+}
+
+/** The change as it would be written, or why it cannot be: known before anything is. */
+function checked(change: Change): Offered | Refused {
+  const { kind, key } = change;
+  const place = kind === 'agent' ? agentPlace(key) : tiePlace(parseKey('relationship', key));
+  const entry = encodeEntry({ ...change, before: null } as Change);
+  if (entry.byteLength > MAX_ENTRY_BYTES)
+    return {
+      fault: `it has ${entry.byteLength} bytes, more than the ${MAX_ENTRY_BYTES} of a journal's entry`,
+    };
+  return { change, place, entry };
+}
+
+/** Parts what was accepted into frames of bounded size. */
+function* inFrames(accepted: readonly Offered[]): Generator<readonly Offered[]> {
+  let frame: Offered[] = [];
+  let bytes = 0;
+  for (const offer of accepted) {
+    frame.push(offer);
+    bytes += offer.entry.byteLength;
+    if (bytes < FRAME_BYTES) continue;
+    yield frame;
+    frame = [];
+    bytes = 0;
+  }
+  if (frame.length > 0) yield frame;
+}
+
+/** Runs works one after the other, in the order in which they were asked for; a failure stops only its own. */
+export function serial(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => {});
+    return mine;
+  };
 }

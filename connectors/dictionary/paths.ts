@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isMissing } from './errors.ts';
 
@@ -35,6 +35,15 @@ function followed(path: string): string {
     if (!isMissing(error)) return path;
     const folder = dirname(path);
     return folder === path ? path : join(followed(folder), basename(path));
+  }
+}
+
+export async function openIfThere(path: string, flags = 'r'): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

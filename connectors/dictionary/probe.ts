@@ -3,11 +3,9 @@ import { tmpdir } from 'node:os';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Probe, ProbeResult, Role } from '../connector.ts';
 import type { DictionaryClient } from './client.ts';
-import { readHolder } from './lock.ts';
-import { isWritable, lookAt } from './look.ts';
+import { readHolder, stateOf } from './lock.ts';
 import type { DictionaryOptions } from './options.ts';
-import { stateOf } from './process-identity.ts';
-import { readMark } from './schema.ts';
+import { isWritable, lookAt, readMark } from './schema.ts';
 
 interface ProbeOptions {
   readonly role: Role;

@@ -3,7 +3,7 @@ import { messageOf } from '../../core/errors.ts';
 import { isRecord } from '../../core/json.ts';
 import type { EntityOf, Scalars } from '../../schemas/change.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
-import { exactJson, oversizeNumber, parseJsonExactly } from './exact-json.ts';
+import { oversizeNumber, parseJsonExactly } from './exact-json.ts';
 
 /** An agent as the legacy application wrote it; whatever else it has there is kept when it is written again. */
 export type RawAgent = Readonly<Record<string, unknown>>;
@@ -61,10 +61,6 @@ export function readAgent(id: string, raw: RawAgent): { readonly agent: EntityOf
 export function writeAgent(agent: EntityOf['agent'], raw: RawAgent | undefined): RawAgent {
   const memory = { friends: [], relationships: {}, relation_types: {} };
   return { memory, ...raw, ...agent };
-}
-
-export function agentJson(raw: RawAgent): string {
-  return exactJson(raw);
 }
 
 /** Undefined and null mean the same in the legacy shape: the field says nothing. */

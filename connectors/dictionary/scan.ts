@@ -5,7 +5,7 @@ import type { RejectedItem, ScanChunk, ScanOptions, SourceRow } from '../connect
 import type { AgentIndex } from './agent-index.ts';
 import { agentOf, tiesOf } from './group-rows.ts';
 import { type Group, groupsOf } from './groups.ts';
-import type { DictionaryKind } from './kinds.ts';
+import type { DictionaryKind } from './journal-entries.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** The rows of one id in scan order, and what of it cannot be moved. */
@@ -68,7 +68,7 @@ export async function* scanSnapshot<K extends DictionaryKind>(
       signal?.throwIfAborted();
       let last: ScanKey = [group.id];
       const found = find(snapshot, index, group);
-      if (isInRange(last, range)) rejected.push(...found.rejected);
+      if (isInRange(last, range)) for (const item of found.rejected) rejected.push(item);
       for (const row of found.rows) {
         const place = scanKeyOf(kind, row.entity);
         if (!isInRange(place, range)) continue;

@@ -43,7 +43,7 @@ export class Snapshot {
 
   /** Made when it is first asked for: one walk through the base. */
   index(): Promise<AgentIndex> {
-    this.#index ??= AgentIndex.build(this.base, this.#options).catch((error: unknown) => {
+    this.#index ??= AgentIndex.build(this, this.#options).catch((error: unknown) => {
       this.#index = undefined;
       throw error;
     });

@@ -169,3 +169,28 @@ async function lineAt(file: FileHandle, offset: number, end: number): Promise<st
   const length = (await newlineFrom(file, offset, end)) - offset;
   return (await readExactly(file, offset, length)).toString('utf8');
 }
+
+/** A line ends at a line feed; `\v`, its neighbour, stands for it, and so has to be told from itself. */
+const IN_THE_WAY = /[\n\v]/g;
+
+/**
+ * Parts of a key as one text without line feeds that sorts (by code point, core/text.ts) as the parts do. NUL, which
+ * no part contains, ends each, so that a part that is the start of another comes first.
+ */
+export function sortPrefix(parts: readonly string[]): string {
+  return parts.map((part) => `${part.replace(IN_THE_WAY, harmless)}\u0000`).join('');
+}
+
+function harmless(character: string): string {
+  return character === '\n' ? '\v1' : '\v2';
+}
+
+/** A line for `externalSort`: what it sorts by, then what it carries. */
+export function sortLine(parts: readonly string[], json: string): string {
+  return `${sortPrefix(parts)}\u0000${json}`;
+}
+
+/** What a line carries. Nothing but the end of the sort key has two NULs in a row, because no part but the first is empty. */
+export function carriedBy(line: string): string {
+  return line.slice(line.indexOf('\u0000\u0000') + 2);
+}

@@ -1,6 +1,8 @@
 import { isRecord } from '../../core/json.ts';
+import { compareCodePoints } from '../../core/text.ts';
 import type { EntityOf, Scalars } from '../../schemas/change.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
+import { parseTieKey } from './overlay.ts';
 import { described, isAbsent, isFault, type RawAgent, type RowFault, step, withoutAbsent } from './rows.ts';
 
 type Relationship = EntityOf['relationship'];
@@ -14,8 +16,8 @@ type Relationship = EntityOf['relationship'];
  *   shows, `since` and `properties`; for a further tie of another type to the same target all of it, `strength` too.
  *   A legacy reader need not know of it.
  */
-export const DEFAULT_STRENGTH = 50;
-export const DEFAULT_TYPE = 'KNOWS';
+const DEFAULT_STRENGTH = 50;
+const DEFAULT_TYPE = 'KNOWS';
 
 /** A tie and where in the agent it stands. */
 export interface PlacedTie {
@@ -30,7 +32,7 @@ export interface Ties {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export interface Memory {
+interface Memory {
   readonly friends: readonly unknown[];
   readonly relationships: Fields;
   readonly relation_types: Fields;
@@ -38,7 +40,7 @@ export interface Memory {
 }
 
 /** The parts of `memory`, or why they cannot be read. */
-export function readMemory(raw: RawAgent): Memory | RowFault {
+function readMemory(raw: RawAgent): Memory | RowFault {
   const memory = raw.memory ?? {};
   if (!isRecord(memory)) return { path: 'memory', reason: `it is ${described(memory)}, not an object` };
   const friends = memory.friends ?? [];
@@ -153,4 +155,100 @@ function readTie({ source, target, path }: Friend, parts: TieParts): PlacedTie |
   };
   const found = entityFault('relationship', tie);
   return found === undefined ? { path, tie } : fault(`cannot be moved: ${found}`);
+}
+
+/** By tieKey: the tie as it is from now on, or null where there is none any more. */
+export type TieEdits = ReadonlyMap<string, Relationship | null>;
+
+/** Whether an agent's memory has the shape that ties can be written into. */
+export function holdsTies(raw: RawAgent): boolean {
+  return !isFault(readMemory(raw));
+}
+
+/**
+ * The legacy object with some of its ties replaced, added or removed, and everything else as it was: order, unknown
+ * fields, and what a legacy application wrote wrongly. Of several ties to one target the legacy fields show the one
+ * that they showed before, else `KNOWS`, else the first by type; the others stand in the details.
+ */
+export function editTies(source: string, raw: RawAgent, edits: TieEdits): RawAgent {
+  const memory = readMemory(raw);
+  if (isFault(memory)) throw new Error(`${memory.path}: ${memory.reason}`);
+  const after = tiesAfter(source, raw, edits);
+  const known = new Set(memory.friends);
+  const friends = memory.friends.filter(
+    (friend) => typeof friend !== 'string' || after.get(friend)?.size !== 0,
+  );
+  const fields = {
+    relationships: new Map(Object.entries(memory.relationships)),
+    relation_types: new Map(Object.entries(memory.relation_types)),
+    relationship_details: new Map(Object.entries(memory.relationship_details)),
+  };
+  for (const [target, ties] of after) {
+    const shown = shownTie(ties, known.has(target) ? memory.relation_types[target] : undefined);
+    if (shown === undefined) {
+      for (const part of Object.values(fields)) part.delete(target);
+      continue;
+    }
+    if (!known.has(target)) friends.push(target);
+    fields.relationships.set(target, shown.strength);
+    fields.relation_types.set(target, shown.type);
+    const details = detailsOf(shown, [...ties.values()]);
+    if (details === undefined) fields.relationship_details.delete(target);
+    else fields.relationship_details.set(target, details);
+  }
+  return { ...raw, memory: memoryWith(raw.memory, friends, fields) };
+}
+
+/** The ties to each target that the edits touch, by type. */
+function tiesAfter(
+  source: string,
+  raw: RawAgent,
+  edits: TieEdits,
+): ReadonlyMap<string, ReadonlyMap<string, Relationship>> {
+  const after = new Map<string, Map<string, Relationship>>();
+  for (const key of edits.keys()) after.set(parseTieKey(key).target, new Map());
+  for (const { tie } of readTies(source, raw).ties) after.get(tie.target)?.set(tie.type, tie);
+  for (const [key, tie] of edits) {
+    const { type, target } = parseTieKey(key);
+    if (tie === null) after.get(target)?.delete(type);
+    else after.get(target)?.set(type, tie);
+  }
+  return after;
+}
+
+function shownTie(ties: ReadonlyMap<string, Relationship>, before: unknown): Relationship | undefined {
+  const same = typeof before === 'string' ? ties.get(before) : undefined;
+  return (
+    same ??
+    ties.get(DEFAULT_TYPE) ??
+    [...ties.values()].sort((left, right) => compareCodePoints(left.type, right.type))[0]
+  );
+}
+
+function detailsOf(shown: Relationship, ties: readonly Relationship[]): Record<string, unknown> | undefined {
+  const details: [string, unknown][] = [];
+  for (const { type, strength, since, properties } of ties) {
+    const more = {
+      ...(type === shown.type ? {} : { strength }),
+      ...(since === null ? {} : { since }),
+      ...(Object.keys(properties).length === 0 ? {} : { properties }),
+    };
+    if (Object.keys(more).length > 0) details.push([type, more]);
+  }
+  return details.length === 0 ? undefined : Object.fromEntries(details);
+}
+
+type MemoryFields = Readonly<Record<Exclude<keyof Memory, 'friends'>, ReadonlyMap<string, unknown>>>;
+
+function memoryWith(before: unknown, friends: readonly unknown[], fields: MemoryFields): RawAgent {
+  const { relationship_details: _details, ...others } = isRecord(before) ? before : {};
+  const details = fields.relationship_details;
+  return {
+    ...others,
+    friends,
+    // fromEntries defines its fields; assigning one named __proto__ would lose it.
+    relationships: Object.fromEntries(fields.relationships),
+    relation_types: Object.fromEntries(fields.relation_types),
+    ...(details.size === 0 ? {} : { relationship_details: Object.fromEntries(details) }),
+  };
 }

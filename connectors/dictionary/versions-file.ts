@@ -1,27 +1,40 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ChangeoverError } from '../../core/errors.ts';
-import { isRecord, tryParseJson } from '../../core/json.ts';
+import { isRecord, toJson, tryParseJson } from '../../core/json.ts';
 import type { EntityOf, Scalars } from '../../schemas/change.ts';
 import type { ScanKey } from '../../schemas/keys.ts';
-import { isMissing, translated } from './errors.ts';
-import { exactJson } from './exact-json.ts';
-import type { DictionaryKind } from './kinds.ts';
-import { jsonLine } from './sort-prefix.ts';
+import { translated } from './errors.ts';
+import type { FilePrint } from './file-writer.ts';
+import type { DictionaryKind } from './journal-entries.ts';
+import { openIfThere } from './paths.ts';
 import { SortedLines } from './sorted-lines.ts';
 
 /**
  * `<file>.versions`: what the legacy shape has no place for. JSON lines, sorted, at most one for each key:
  *
- *     {"changeover":"dictionary-versions","format":1}
+ *     {"changeover":"dictionary-versions","format":2,"generation","base":{"bytes","checksum"}}
  *     ["agent", id, version, 0]                        the dictionary holds it
  *     ["agent", id, version, 1]                        a tombstone
  *     ["relationship", source, type, target, version, 0 | 1]
  *     ["relationship", source, type, target, version | null, {"strength", "since", "properties"}]
  *
  * The last form is a relationship whose source is not there, or is nothing that could hold it: it lives here until it is.
+ *
+ * The header says to what it belongs: the content of the base that was written with it, beside any other of which a
+ * version could be newer than the content that it labels; and the generation of the journals that follow. (Format 1 said
+ * neither.)
  */
-const FORMAT = 1;
-export const VERSIONS_HEADER = `${JSON.stringify({ changeover: 'dictionary-versions', format: FORMAT })}\n`;
+const FORMAT = 2;
+
+/** To what a versions file belongs. */
+export interface Belonging {
+  readonly generation: number;
+  readonly base: FilePrint;
+}
+
+export function versionsHeader({ generation, base }: Belonging): string {
+  return `${JSON.stringify({ changeover: 'dictionary-versions', format: FORMAT, generation, base })}\n`;
+}
 
 export type TieContent = Pick<EntityOf['relationship'], 'strength' | 'since' | 'properties'>;
 
@@ -50,7 +63,7 @@ export function placeOf(kind: DictionaryKind, id: string): ScanKey {
 
 export function lineOf({ place, version, deleted, content }: VersionLine): string {
   const state = content ?? (deleted ? 1 : 0);
-  return jsonLine(exactJson([...place, version, state]));
+  return toJson([...place, version, state]);
 }
 
 export function contentOf({ strength, since, properties }: TieContent): TieContent {
@@ -78,12 +91,21 @@ export function parseLine(line: string): VersionLine {
 }
 
 /** The versions beside one state of the dictionary, open for reading. */
-export class VersionsFile {
+export class VersionsFile implements Belonging {
+  readonly generation: number;
+  readonly base: FilePrint;
+  readonly bytes: number;
   readonly lines: SortedLines<VersionLine>;
   readonly #handle: FileHandle;
 
-  private constructor(handle: FileHandle, lines: SortedLines<VersionLine>) {
+  private constructor(
+    handle: FileHandle,
+    { generation, base, bytes, lines }: Pick<VersionsFile, 'generation' | 'base' | 'bytes' | 'lines'>,
+  ) {
     this.#handle = handle;
+    this.generation = generation;
+    this.base = base;
+    this.bytes = bytes;
     this.lines = lines;
   }
 
@@ -93,11 +115,11 @@ export class VersionsFile {
       const handle = await openIfThere(path);
       if (handle === undefined) return undefined;
       try {
-        const { size } = await handle.stat();
-        const start = await readHeader(handle, path);
+        const { size: end } = await handle.stat();
+        const { start, ...belonging } = await readHeader(handle, path);
         const keyOf = ({ place }: VersionLine) => place;
-        const lines = await SortedLines.open(handle, { path, start, end: size, parse: parseLine, keyOf });
-        return new VersionsFile(handle, lines);
+        const lines = await SortedLines.open(handle, { path, start, end, parse: parseLine, keyOf });
+        return new VersionsFile(handle, { ...belonging, bytes: end, lines });
       } catch (error) {
         await handle.close();
         throw error;
@@ -110,16 +132,12 @@ export class VersionsFile {
   }
 }
 
-export async function openIfThere(path: string, flags = 'r'): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, flags);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+interface Header extends Belonging {
+  /** Where the lines begin. */
+  readonly start: number;
 }
 
-async function readHeader(handle: FileHandle, path: string): Promise<number> {
+async function readHeader(handle: FileHandle, path: string): Promise<Header> {
   const bytes = Buffer.alloc(256);
   const { bytesRead } = await handle.read(bytes, 0, bytes.byteLength, 0);
   const end = bytes.subarray(0, bytesRead).indexOf(0x0a);
@@ -138,5 +156,5 @@ async function readHeader(handle: FileHandle, path: string): Promise<number> {
       },
     );
   }
-  return end + 1;
+  return { ...(header as unknown as Belonging), start: end + 1 };
 }

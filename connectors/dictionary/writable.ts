@@ -1,11 +1,10 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { identityOf, isSame } from './base-file.ts';
-import { translated } from './errors.ts';
+import { damageError, translated } from './errors.ts';
 import { Journal, type JournalHeader } from './journal.ts';
 import { encodeChanges } from './journal-entries.ts';
-import { damageError } from './member.ts';
-import { scanMembers } from './member-scanner.ts';
+import { membersOf } from './members.ts';
 import { openSnapshot } from './open-snapshot.ts';
 import type { DictionaryOptions } from './options.ts';
 import type { DictionaryPaths } from './paths.ts';
@@ -62,10 +61,13 @@ async function cutTail(paths: DictionaryPaths, journal: OpenJournal, logger: Log
   );
 }
 
-/** Throws `mismatch` for a file of which writing it anew would lose something that cannot be read. */
-export async function assertSound({ base }: Snapshot, maxValueBytes: number): Promise<void> {
-  for await (const events of scanMembers(base.handle, { size: base.size, maxValueBytes })) {
-    for (const event of events) if (event.type === 'damage') throw damageError(base.path, event);
+/**
+ * Throws `mismatch` for a file of which writing it anew would lose something that cannot be read, `conflict` for one
+ * that its versions do not belong to.
+ */
+export async function assertSound(snapshot: Snapshot, maxValueBytes: number): Promise<void> {
+  for await (const events of membersOf(snapshot, maxValueBytes)) {
+    for (const event of events) if (event.type === 'damage') throw damageError(snapshot.base.path, event);
   }
 }
 
