@@ -8,6 +8,7 @@ import { createProgram } from './program.ts';
 import { stopOnSignals } from './stop-signal.ts';
 
 const ABORTED = 130;
+const FORGOTTEN_MS = 5_000;
 
 async function main(): Promise<void> {
   const controller = new AbortController();
@@ -31,3 +32,6 @@ async function main(): Promise<void> {
 }
 
 await main();
+// Nothing is left to do: a connection that a client forgot to close must not keep the process. A process that ends by itself,
+// as it should, does not get here.
+setTimeout(() => process.exit(), FORGOTTEN_MS).unref();

@@ -1,6 +1,7 @@
 import type { Sink } from '../connectors/connector.ts';
 import { ChangeoverError, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { retry } from '../core/retry.ts';
 import type { Service } from '../core/service.ts';
 import type { Log, LogRecord, RecordBatch, Subscription } from '../log/log.ts';
 import type { Codec } from '../schemas/codec.ts';
@@ -18,7 +19,12 @@ export interface PipelineOptions {
   readonly stages: readonly Stage[];
   /** Upper bound on the changes that are offered to the store at once. */
   readonly maxBatchChanges: number;
+  /** Whether to go on where records have expired before this store had them. */
+  readonly acceptGap?: boolean;
 }
+
+/** A log that goes away while a pipeline starts is waited for, as it is later. */
+const SUBSCRIBE = { attempts: Number.POSITIVE_INFINITY, maxDelayMs: 5_000 } as const;
 
 /**
  * The one pipeline: receive → decode → (stages) → newest per key → guard → apply → commit. The last three before the
@@ -28,16 +34,20 @@ export interface PipelineOptions {
  * batch, and nothing waits when nothing has. A batch is committed only after the store confirmed all of it.
  */
 export function createPipeline(options: PipelineOptions): Service {
-  const { sink, log, group, maxBatchChanges } = options;
+  const { sink, log, group, maxBatchChanges, acceptGap = false, logger } = options;
   const apply = chain(options.stages, (batch) => sink.apply(batch.map(({ change }) => change)));
   return {
     name: `pipeline ${options.store}`,
     run: async (signal) => {
-      const subscription = await log.subscribe({
-        group,
-        kinds: sink.kinds,
-        maxBatchRecords: maxBatchChanges,
-      });
+      const subscription = await retry(
+        () => log.subscribe({ group, kinds: sink.kinds, maxBatchRecords: maxBatchChanges, acceptGap }),
+        {
+          policy: SUBSCRIBE,
+          signal,
+          onRetry: (error) =>
+            logger.warn({ group, reason: messageOf(error) }, 'cannot follow the log, trying again'),
+        },
+      );
       try {
         await drain(subscription, apply, options, signal);
       } finally {

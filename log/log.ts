@@ -67,6 +67,8 @@ export interface SubscribeOptions {
   readonly maxBatchRecords?: number;
   /** Upper bound on the bytes that are held but not yet delivered, over all partitions. */
   readonly maxBufferedBytes?: number;
+  /** Begins at the first record that is still there where what comes before it has expired unread. */
+  readonly acceptGap?: boolean;
 }
 
 /**
@@ -80,7 +82,8 @@ export interface RecordBatch {
 }
 
 /**
- * One member of a consumer group. A new group starts at the beginning of each partition.
+ * One member of a consumer group. A new group starts at the beginning of each partition. Where the group has committed an
+ * offset that the log does not hold any more, it throws `gap`, unless that is accepted: records were lost unread.
  *
  * `batches` delivers every record at least once, never two batches out of order; it may be iterated once. What has been
  * delivered is held in bounded memory: when the reader is slow, fetching waits, and the membership is kept alive

@@ -12,6 +12,7 @@ import { caughtUp, type Follower, followerLag, openFollowers } from '../work/fol
 interface Flags {
   readonly stores?: string;
   readonly untilCaughtUp?: boolean;
+  readonly acceptGap?: boolean;
 }
 
 const REPORT_EVERY_MS = 5_000;
@@ -23,6 +24,7 @@ export const registerRun: RegisterCommand = (program, context) => {
     .description('Applies the log to the target stores, each in a consumer group of its own, until stopped.')
     .option('--stores <list>', 'only these target stores, separated by commas')
     .option('--until-caught-up', 'stop when everything that is in the log now has been applied')
+    .option('--accept-gap', 'go on although records have expired that a store did not have yet')
     .action(async (flags: Flags, command) => {
       await withDeployment(configOf(command, context), (deployment) => run(deployment, flags, context));
     });
@@ -33,7 +35,7 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
     deployment.routes,
     flags.stores?.split(',').map((name) => name.trim()),
   );
-  const followers = await openFollowers(deployment, targets);
+  const followers = await openFollowers(deployment, targets, flags);
   const log = await deployment.log();
   for (const { store, group } of followers) {
     context.note(

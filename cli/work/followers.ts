@@ -18,17 +18,28 @@ export interface Follower {
   progress(): PipelineProgress;
 }
 
+export interface FollowOptions {
+  /** Go on where records have expired before a store had them. */
+  readonly acceptGap?: boolean;
+}
+
 /** Opens and prepares the target stores, and makes a pipeline for each, in a consumer group of its own. */
 export async function openFollowers(
   deployment: Deployment,
   names: readonly string[],
+  options: FollowOptions = {},
 ): Promise<readonly Follower[]> {
   const log = await deployment.log();
   await log.prepare();
-  return Promise.all(names.map((name) => openFollower(deployment, log, name)));
+  return Promise.all(names.map((name) => openFollower(deployment, log, name, options)));
 }
 
-async function openFollower(deployment: Deployment, log: Log, name: string): Promise<Follower> {
+async function openFollower(
+  deployment: Deployment,
+  log: Log,
+  name: string,
+  { acceptGap = false }: FollowOptions,
+): Promise<Follower> {
   const { config, codec, logger } = deployment;
   const store = await deployment.store('target', name);
   await store.prepare();
@@ -49,6 +60,7 @@ async function openFollower(deployment: Deployment, log: Log, name: string): Pro
       skipEcho(store.name),
     ],
     maxBatchChanges: config.run.maxBatchChanges,
+    acceptGap,
   });
   return { store, group, pipeline, progress: () => progress };
 }

@@ -22,17 +22,22 @@ export async function openAdmin(clients: Clients, openTimeoutMs: number): Promis
   const connect = (): Promise<Client<Admin>> =>
     clients.connect('reach Kafka', (kafka) => kafka.admin(), openTimeoutMs);
   let current = await connect();
+  const closing = new AbortController();
 
   const replace = async (old: Client<Admin>): Promise<void> => {
     // Another question may have done so already, before or meanwhile.
     if (old !== current) return;
     const next = await connect();
-    const superfluous = old === current ? old : next;
-    if (old === current) current = next;
+    // Closed meanwhile: a connection that nobody closes would keep the process from ending.
+    const superfluous = old !== current || closing.signal.aborted ? next : old;
+    if (superfluous === old) current = next;
     superfluous.close().catch(() => {});
   };
   return {
-    close: () => current.close(),
+    close: () => {
+      closing.abort(new ChangeoverError('aborted', 'The log is closed.'));
+      return current.close();
+    },
     ask: (doing, question) =>
       retry(
         async (attempt) => {
@@ -52,7 +57,7 @@ export async function openAdmin(clients: Clients, openTimeoutMs: number): Promis
             throw ours;
           }
         },
-        { policy: RETRY, clock, retryable: isPassing },
+        { policy: RETRY, clock, retryable: isPassing, signal: closing.signal },
       ),
   };
 }

@@ -8,6 +8,7 @@ import type { Log, PartitionPosition, Publisher, SubscribeOptions, Subscription 
 import { type KafkaAdmin, openAdmin } from './admin.ts';
 import { type Clients, prepareClients } from './client.ts';
 import { KafkaControl } from './control.ts';
+import { requireNoGap } from './gap.ts';
 import { Lane } from './lane.ts';
 import { GroupMember, heartbeatMsOf } from './member.ts';
 import type { KafkaOptions } from './options.ts';
@@ -49,6 +50,7 @@ interface Parts {
 
 interface ReadOptions<N extends SchemaName> extends Omit<SubscribeOptions, 'kinds'> {
   readonly names: readonly N[];
+  readonly beforeJoining?: () => Promise<void>;
 }
 
 class KafkaLog implements Log {
@@ -97,7 +99,15 @@ class KafkaLog implements Log {
 
   async subscribe({ kinds, ...options }: SubscribeOptions): Promise<Subscription> {
     this.#refuseClosed();
-    const subscription = await this.#read<Kind>({ ...options, names: kinds });
+    const { admin } = this.#parts;
+    const query = { topics: this.#topics(kinds), groupId: this.#groupId(options.group) };
+    const subscription = await this.#read<Kind>({
+      ...options,
+      names: kinds,
+      beforeJoining: async () => {
+        if (!options.acceptGap) requireNoGap(await readPositions(admin, query), query.topics);
+      },
+    });
     await this.#adopt(subscription);
     return subscription;
   }
@@ -179,6 +189,7 @@ class KafkaLog implements Log {
       topics,
       openMember: async (events) => {
         await requireTopics(admin, specs);
+        await read.beforeJoining?.();
         return GroupMember.open(clients, member, events);
       },
       compacted: specs.some(({ cleanup }) => cleanup === 'compact'),

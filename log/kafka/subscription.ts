@@ -192,7 +192,7 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
         ? `offsets ${expected} to ${found - 1} are missing`
         : `it goes on at offset ${found} instead of ${expected}`;
     return new ChangeoverError('gap', `The log has a gap: ${where}: ${what}.`, {
-      hint: 'Look at the retention of the topic and whether it was recreated. Backfill and validate before going on.',
+      hint: 'Look at the retention of the topic and whether it was recreated. `changeover run --accept-gap` goes on at what is there; then backfill and validate.',
     });
   }
 

@@ -157,6 +157,28 @@ describe('the log and the settings of its topics', () => {
     );
   });
 
+  it('does not begin behind a gap, however often it is asked, until the gap is accepted', async () => {
+    const log = await open('unread', { partitions: 1 });
+    await log.prepare();
+    await (await log.publisher()).publish(agents(200));
+    const first = await log.subscribe({ group: 'g', kinds: ['agent'], maxBatchRecords: 50 });
+    await first.commit(await firstBatch(first));
+    await first.close();
+    const topic = `${family}-unread.agents`;
+    await withAdmin(async (admin) => {
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '120' }] });
+    });
+    for (const _try of [1, 2]) {
+      await assert.rejects(log.subscribe({ group: 'g', kinds: ['agent'] }), {
+        code: 'gap',
+        message: /unread\.agents, partition 0: offsets 50 to 119 are missing/,
+      });
+    }
+    const accepting = await log.subscribe({ group: 'g', kinds: ['agent'], acceptGap: true });
+    assert.equal((await firstBatch(accepting)).records[0]?.offset, 120);
+  });
+
   it('tells the reader when a topic is deleted under it', async () => {
     const log = await open('deleted');
     await log.prepare();
