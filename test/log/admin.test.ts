@@ -8,24 +8,23 @@ import type { Client, Clients } from '../../log/kafka/client.ts';
 
 /** Clients that count how many of them are open; each connection waits for `let in`. */
 function fakeClients() {
-  let open = 0;
+  const open = new Set<object>();
   const waiting: (() => void)[] = [];
   const clients = {
     address: 'broker:1',
     clock: systemClock,
     requestTimeoutMs: 1_000,
     connect: async () => {
-      if (open > 0) await new Promise<void>((resolve) => waiting.push(resolve));
-      open += 1;
-      return {
-        connected: {} as Admin,
-        close: async () => {
-          open -= 1;
-        },
-      } as unknown as Client<Admin>;
+      if (open.size > 0) await new Promise<void>((resolve) => waiting.push(resolve));
+      const connected = {} as Admin;
+      open.add(connected);
+      const close = async (): Promise<void> => {
+        open.delete(connected);
+      };
+      return { connected, close } as unknown as Client<Admin>;
     },
   } as unknown as Clients;
-  return { clients, waiting, stillOpen: () => open };
+  return { clients, waiting, stillOpen: () => open.size };
 }
 
 describe("the log's questions", () => {
