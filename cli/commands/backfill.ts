@@ -75,6 +75,7 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
       progress: openProgress({ quiet: flags.json ?? false }),
       rejectedFile,
       onPlan: ({ generation, resumed }) => {
+        if (!resumed) rejectedFile.beginAnew();
         context.note(resumed ? `Going on with backfill ${generation}.` : `Backfill ${generation}.`);
       },
     },

@@ -1,8 +1,11 @@
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import type { RejectedItem } from '../../connectors/connector.ts';
-import { openStack } from '../../stack/stack.ts';
+import { ChangeoverError } from '../../core/errors.ts';
+import { tryLock } from '../../stack/lock.ts';
+import { openStack, type Stack } from '../../stack/stack.ts';
 import type { CommandContext, RegisterCommand } from '../command.ts';
 import { wholeNumber } from '../command.ts';
 import { readConfig } from '../config.ts';
@@ -14,6 +17,10 @@ import { withDeployment } from '../deployment.ts';
 import { RejectedFile } from '../output/rejected-file.ts';
 import { assertNothingRejected } from '../work/backfill.ts';
 import { writeStackConfig } from '../work/stack-config.ts';
+
+const DEFAULT_DIR = '.changeover/demo';
+/** In a stack's folder: a demo made it. */
+const DEMO_MARKER = 'demo.txt';
 
 interface DemoFlags extends SocietyChoice {
   readonly dir: string;
@@ -40,7 +47,7 @@ export const registerDemo: RegisterCommand = (program, context) => {
     .option('--embeddings <file>', 'your own embeddings')
     .option('--rl <file>', 'your own experiences, Q-values and policies')
     .option('--keep', 'leave the servers running, to look around')
-    .option('--dir <folder>', 'data folder; an earlier demo in it is deleted', '.changeover/demo')
+    .option('--dir <folder>', 'data folder; an earlier demo in it is deleted', DEFAULT_DIR)
     .action((flags: DemoFlags) => demo(flags, context));
 };
 
@@ -51,27 +58,56 @@ async function demo(flags: DemoFlags, context: CommandContext): Promise<void> {
     signal: context.signal,
     onProgress: ({ service, message }) => context.note(`  ${service.padEnd(10)} ${message}`),
   });
+  const held = await tryLock(`demo ${stack.dir}`);
+  if (held === undefined) {
+    throw new ChangeoverError('conflict', `Another demo is at work in ${stack.dir}`, {
+      hint: 'Wait for it, or name another folder with --dir.',
+    });
+  }
+  try {
+    await demoIn(stack, flags, context);
+  } finally {
+    await held.release();
+  }
+}
+
+async function demoIn(stack: Stack, flags: DemoFlags, context: CommandContext): Promise<void> {
+  const marker = join(stack.dir, DEMO_MARKER);
   // Before anything is written there, or read for long: this throws when the folder is somebody else's.
   const existed = await stack.exists();
+  if (existed && flags.dir !== DEFAULT_DIR && !existsSync(marker)) {
+    throw new ChangeoverError('config', `${stack.dir} holds a stack that is no demo's`, {
+      hint: `A demo deletes what is there. Name another folder, or delete it yourself: changeover stack reset --dir ${flags.dir}`,
+    });
+  }
   const rejectedFile = new RejectedFile(join(stack.dir, 'rejected.ndjson'));
-  const society = await openDemoSociety(flags, (item) => rejectedFile.add('input', item));
+  // What is refused before the folder is ours is reported when it is.
+  const early: RejectedItem[] = [];
+  let report = (item: RejectedItem): void => {
+    early.push(item);
+  };
+  const onRejected = (item: RejectedItem): void => report(item);
+  const society = await openDemoSociety(flags, onRejected);
   if (existed) await stack.reset();
-  await rm(rejectedFile.path, { force: true });
   let keep = false;
   try {
     context.note(`Starting Kafka, Neo4j, Milvus, Postgres and Redis in ${stack.dir}`);
     const addresses = await stack.up();
+    await writeFile(marker, 'A demo made this stack, and the next one deletes it.\n');
+    await rm(rejectedFile.path, { force: true });
+    report = (item) => rejectedFile.add('input', item);
+    for (const item of early) report(item);
     const configFile = await writeStackConfig(stack.dir, addresses);
     const config = readConfig(configFile, {});
     const dictionaryFile = join(stack.dir, 'society.json');
     context.note(`Filling the legacy stores with ${describeSociety(flags)}`);
-    const onRejected = (item: RejectedItem): void => rejectedFile.add('input', item);
     await loadLegacyStores(society, { addresses, dictionaryFile }, onRejected, context);
     await withDeployment(config, (deployment) => moveAndVerify(deployment, rejectedFile, context));
     keep = flags.keep ?? false;
     if (keep) context.print(whereToLook(addresses, configFile, flags.dir));
     assertNothingRejected(rejectedFile);
   } finally {
+    rejectedFile.close();
     // Also after an error: nothing is left running that nobody asked for.
     if (!keep) await stack.down();
   }

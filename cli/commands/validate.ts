@@ -89,6 +89,13 @@ async function validate(deployment: Deployment, flags: Flags, context: CommandCo
   assertEqual(comparisons);
 }
 
+function hintFor(dirty: readonly Comparison[]): string {
+  const extra = dirty.some((comparison) => comparison.extra > 0)
+    ? ' What is extra was not moved by changeover, or is gone from its origin: no backfill takes it away.'
+    : '';
+  return `Run \`changeover backfill\` and \`changeover run\`, then validate again; --differences FILE lists them all.${extra}`;
+}
+
 /** Throws `differences` when something differs, and `items-rejected` when something could not be compared. */
 function assertEqual(comparisons: readonly Comparison[]): void {
   const dirty = comparisons.filter((comparison) => !isClean(comparison));
@@ -98,7 +105,7 @@ function assertEqual(comparisons: readonly Comparison[]): void {
       'differences',
       `${items(total, 'difference')} in ${count(dirty.length)} of ${count(comparisons.length)} comparisons`,
       {
-        hint: 'Run `changeover backfill` and `changeover run`, then validate again; --differences FILE lists them all.',
+        hint: hintFor(dirty),
       },
     );
   }

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import neo4j from 'neo4j-driver';
+import { ChangeoverError, messageOf, systemCodeOf } from '../../core/errors.ts';
 import { loadNeo4j } from '../../society/loaders/load-neo4j.ts';
 import { loadRedis } from '../../society/loaders/load-redis.ts';
 import { writeDictionary } from '../../society/loaders/society-files.ts';
@@ -9,6 +10,20 @@ import type { StackAddresses } from '../../stack/addresses.ts';
 import type { CommandContext } from '../command.ts';
 import { duration, items } from '../output/format.ts';
 import { LEGACY_LABELS } from '../work/stack-config.ts';
+
+/** What the stores' own clients say when nobody answers. */
+const AWAY = /ServiceUnavailable|SessionExpired|ECONN|EPIPE|ETIMEDOUT|Connection is closed|max retries/i;
+
+/** The loaders use the stores' own clients, whose errors are not ours yet. */
+function loadError(store: string, error: unknown): unknown {
+  if (error instanceof ChangeoverError) return error;
+  const text = `${systemCodeOf(error) ?? ''} ${messageOf(error)}`;
+  if (!AWAY.test(text)) return error;
+  return new ChangeoverError('unreachable', `Cannot fill ${store}: ${messageOf(error).split('\n')[0]}`, {
+    hint: 'Look at `changeover stack status` and the log that it names, then start the demo again.',
+    cause: error,
+  });
+}
 
 interface LegacyPlaces {
   readonly addresses: Pick<StackAddresses, 'neo4j' | 'redis'>;
@@ -25,7 +40,9 @@ export async function loadLegacyStores(
   const timed = async (name: string, load: () => Promise<string>): Promise<void> => {
     context.signal.throwIfAborted();
     const startedMs = performance.now();
-    const text = await load();
+    const text = await load().catch((error: unknown) => {
+      throw loadError(name, error);
+    });
     context.note(`  ${name.padEnd(10)} ${text} in ${duration(performance.now() - startedMs)}`);
   };
 

@@ -55,7 +55,6 @@ export async function backfill(
         ratePerSecond: work.ratePerSecond,
         resume: work.resume,
         onPlan: (plan) => {
-          if (!plan.resumed) work.rejectedFile.beginAnew();
           work.onPlan?.(plan);
           work.progress.start(plan.kinds.map(({ kind, total, done }) => ({ name: kind, total, done })));
         },
