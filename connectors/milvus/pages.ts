@@ -1,4 +1,4 @@
-import { ChangeoverError } from '../../core/errors.ts';
+import { ChangeoverError, isRejection } from '../../core/errors.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
 import type { MilvusConnection } from './connection.ts';
@@ -51,7 +51,7 @@ export async function halving<T>(
     try {
       return { answer: await ask(rows), fitting: rows };
     } catch (error) {
-      const tooLarge = error instanceof ChangeoverError && error.code === 'change-rejected';
+      const tooLarge = isRejection(error);
       if (!tooLarge || rows <= 1) throw error;
     }
   }

@@ -20,7 +20,12 @@ export function requireNoGap(
     return [`${topics.get(kind)}, partition ${partition}: ${what}`];
   });
   if (gaps.length === 0) return;
-  throw new ChangeoverError('gap', `The log has a gap: ${gaps.join('; ')}.`, {
+  throw gapError(gaps.join('; '));
+}
+
+/** The error for records that are gone unread; `where` says of which topic, partition and offsets. */
+export function gapError(where: string): ChangeoverError {
+  return new ChangeoverError('gap', `The log has a gap: ${where}.`, {
     hint: 'Look at the retention of the topic and whether it was recreated. `changeover run --accept-gap` goes on at what is there; then backfill and validate.',
   });
 }

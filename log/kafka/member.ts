@@ -163,10 +163,9 @@ export class GroupMember implements Closable {
   /** kafkajs would take a mistake of ours for a broken connection, and we would join again for ever. */
   #refuseOwnDefect(error: unknown): never {
     if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
-      this.#stopped.resolve(
+      this.#end(
         new ChangeoverError('internal', `A defect while reading: ${error.message}`, { cause: error }),
       );
-      this.#over = true;
     }
     throw error;
   }

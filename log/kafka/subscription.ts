@@ -6,6 +6,7 @@ import type { Closable } from '../../core/service.ts';
 import type { SchemaName } from '../../schemas/kinds.ts';
 import { within } from './deadline.ts';
 import { isGenerationOver, kafkaError } from './errors.ts';
+import { gapError } from './gap.ts';
 import type { Fetched, GroupMember, MemberEvents, NextOffset } from './member.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import { lastOfEachRun, memoryOf, placeOf, recordOf, type TopicBatch, type TopicRecord } from './records.ts';
@@ -191,9 +192,7 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
       found > expected
         ? `offsets ${expected} to ${found - 1} are missing`
         : `it goes on at offset ${found} instead of ${expected}`;
-    return new ChangeoverError('gap', `The log has a gap: ${where}: ${what}.`, {
-      hint: 'Look at the retention of the topic and whether it was recreated. `changeover run --accept-gap` goes on at what is there; then backfill and validate.',
-    });
+    return gapError(`${where}: ${what}`);
   }
 
   async #roomOrHeartbeat(fetched: Fetched): Promise<void> {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import pg from 'pg';
 import { ChangeoverError, type ErrorCode } from '../../core/errors.ts';
 import { LOOPBACK, type PostgresAddress, type RedisAddress } from '../../stack/addresses.ts';
 import { openStack, type Stack, type StackProgress } from '../../stack/stack.ts';
+import { processesOf } from '../support/processes.ts';
 
 const FEW = ['redis', 'postgres'] as const;
 type Few = (typeof FEW)[number];
@@ -40,22 +41,6 @@ async function pidsOf(stack: Stack<Few>): Promise<Record<string, number>> {
 
 async function statesOf(stack: Stack<Few>): Promise<Record<string, string>> {
   return Object.fromEntries((await stack.status()).map(({ service, state }) => [service, state]));
-}
-
-/** Everything on this machine that works in the folder or was started for it. */
-function processesOf(dir: string): readonly string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        if (readlinkSync(`/proc/${pid}/cwd`).startsWith(dir)) return true;
-        return ['cmdline', 'environ'].some((file) =>
-          readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(dir),
-        );
-      } catch {
-        return false;
-      }
-    });
 }
 
 async function withRedis<T>(address: RedisAddress, work: (client: Redis) => Promise<T>): Promise<T> {

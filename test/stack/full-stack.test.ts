@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ import pg from 'pg';
 import { LOOPBACK, type StackAddresses } from '../../stack/addresses.ts';
 import { isFree } from '../../stack/ports.ts';
 import { openStack, type Stack } from '../../stack/stack.ts';
+import { processesOf } from '../support/processes.ts';
 
 type Other = 'kafka' | 'milvus' | 'postgres' | 'redis';
 type Addresses = Pick<StackAddresses, 'kafka' | 'neo4j' | 'milvus' | 'postgres' | 'redis'>;
@@ -176,22 +177,6 @@ function everywhere(value: string): Record<keyof Addresses, string> {
 
 async function pidsOf(stack: Stack): Promise<Record<string, readonly number[]>> {
   return Object.fromEntries((await stack.status()).map(({ service, pids }) => [service, pids]));
-}
-
-/** Everything on this machine that works in the folder or was started for it. */
-function processesOf(dir: string): readonly string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        if (readlinkSync(`/proc/${pid}/cwd`).startsWith(dir)) return true;
-        return ['cmdline', 'environ'].some((file) =>
-          readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(dir),
-        );
-      } catch {
-        return false;
-      }
-    });
 }
 
 /** Local addresses of all listening TCP sockets, as `ip:port` in the kernel's hexadecimal. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,6 +10,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStack } from '../../stack/stack.ts';
 import { cli } from '../support/cli.ts';
+import { processesOf } from '../support/processes.ts';
 
 /** Longer than what counts as one press. */
 const BETWEEN_PRESSES_MS = 1_300;
@@ -61,22 +62,6 @@ async function startTests(test: TestContext, file: string): Promise<TestRun> {
       return { code, text };
     },
   };
-}
-
-/** Everything on this machine that works in the folder or was started for it. */
-function processesOf(dir: string): readonly string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        if (readlinkSync(`/proc/${pid}/cwd`).startsWith(dir)) return true;
-        return ['cmdline', 'environ'].some((file) =>
-          readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(dir),
-        );
-      } catch {
-        return false;
-      }
-    });
 }
 
 async function folderOf(run: TestRun): Promise<string> {
