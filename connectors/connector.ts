@@ -7,6 +7,7 @@ import type { ScanKey } from '../schemas/keys.ts';
 import type { Kind } from '../schemas/kinds.ts';
 import type { ScanRange } from '../schemas/scan-order.ts';
 import type { Held } from '../schemas/version.ts';
+import type { Capture, CaptureSettings } from './capture.ts';
 
 /**
  * The seams of a store. A store folder exports one `Connector`; adding a store costs one folder and one line in the
@@ -115,6 +116,8 @@ export interface Store extends Closable {
   readonly source: Source;
   readonly sink: Sink;
   readonly probe: Probe;
+  /** How writes of the application are captured; of a legacy store that is opened with the settings for it. */
+  readonly capture?: Capture;
 }
 
 export type Role = 'legacy' | 'target';
@@ -126,6 +129,8 @@ export interface StoreContext {
   readonly kinds: readonly Kind[];
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Given where writes are to be captured. */
+  readonly capture?: CaptureSettings;
 }
 
 /** What a store folder exports. */

@@ -21,6 +21,7 @@
  * | 11 | `change-rejected` | a store refuses a change for a reason that trying again cannot mend |
  * | 12 | `conflict` | somebody else holds what this command needs |
  * | 13 | `not-installed` | a program that the local stack needs is missing |
+ * | 14 | `outbox-full` | the log has not taken what was captured for so long that no more may be written |
  * | 130 | `aborted` | stopped by the operator |
  */
 const EXIT_CODES = {
@@ -41,13 +42,14 @@ const EXIT_CODES = {
   'change-rejected': 11,
   conflict: 12,
   'not-installed': 13,
+  'outbox-full': 14,
   aborted: 130,
 } as const;
 
 export type ErrorCode = keyof typeof EXIT_CODES;
 
 /** Codes of what may pass by itself: a retry can help. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['unreachable', 'timeout']);
+const PASSING: ReadonlySet<ErrorCode> = new Set(['unreachable', 'timeout', 'outbox-full']);
 
 export interface ErrorDetails {
   /** What the operator should do, as an instruction. */

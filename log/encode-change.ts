@@ -1,6 +1,7 @@
 import { ChangeoverError, messageOf } from '../core/errors.ts';
 import type { Change } from '../schemas/change.ts';
 import type { Codec } from '../schemas/codec.ts';
+import { RECORD_OVERHEAD_BYTES } from '../schemas/record-size.ts';
 
 export interface EncodedChange {
   readonly key: Buffer;
@@ -8,9 +9,6 @@ export interface EncodedChange {
   /** What it counts for, with what is stored beside key and value. */
   readonly bytes: number;
 }
-
-/** What a record costs beside its key and value, generously: its own header and its share of the batch's. */
-export const RECORD_OVERHEAD_BYTES = 128;
 
 const MAX_REASON_CHARACTERS = 200;
 

@@ -1,6 +1,6 @@
 import { isNegativeZero, withNegativeZeros } from '../../core/json.ts';
 import type { Embedding, Scalars } from '../../schemas/change.ts';
-import type { CollectionSpace } from './space.ts';
+import type { EmbeddingSpace } from '../../schemas/embedding-space.ts';
 
 /** Embeddings to rows and back, to the last bit. */
 
@@ -33,7 +33,7 @@ export function versionOf(row: MilvusRow): number {
   return Number(row.version);
 }
 
-export function embeddingOf(row: MilvusRow, { dimension, ...space }: CollectionSpace): Embedding {
+export function embeddingOf(row: MilvusRow, { dimension, ...space }: EmbeddingSpace): Embedding {
   return {
     id: row.id as string,
     agentId: row.agent_id as string,

@@ -1,16 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
+import { type EmbeddingSpace, spaceDifference } from '../../schemas/embedding-space.ts';
 import type { MilvusConnection } from './connection.ts';
 import type { MilvusOptions } from './options.ts';
 import { type CollectionShape, embeddingsShape, TOMBSTONES_SHAPE } from './shapes.ts';
-import {
-  type CollectionMark,
-  type CollectionSpace,
-  markText,
-  type Owner,
-  parseMark,
-  spaceDifference,
-} from './space.ts';
+import { type CollectionMark, markText, type Owner, parseMark } from './space.ts';
 
 interface CollectionsOptions {
   readonly connection: MilvusConnection;
@@ -33,7 +27,7 @@ export class FoundCollections {
   readonly tombstones: string;
   protected readonly options: CollectionsOptions;
   /** What was found in the server once and cannot change: a collection's description. */
-  #space: CollectionSpace | undefined;
+  #space: EmbeddingSpace | undefined;
   #tombstonesMade = false;
 
   constructor(options: CollectionsOptions) {
@@ -48,7 +42,7 @@ export class FoundCollections {
   }
 
   /** The space that the collection of embeddings has; undefined while there is no such collection. */
-  async space(): Promise<CollectionSpace | undefined> {
+  async space(): Promise<EmbeddingSpace | undefined> {
     this.#space ??= (await this.mark(this.embeddings))?.space;
     return this.#space;
   }
@@ -79,10 +73,10 @@ export class FoundCollections {
  */
 export class Collections extends FoundCollections {
   /** What this process has finished itself. */
-  #space: CollectionSpace | undefined;
+  #space: EmbeddingSpace | undefined;
   #tombstonesFinished = false;
   /** The one attempt to finish the collection of embeddings that is under way in this process. */
-  #making: Promise<CollectionSpace> | undefined;
+  #making: Promise<EmbeddingSpace> | undefined;
 
   /** Makes what is not there, also in the middle of another process that does the same. */
   async prepare(): Promise<void> {
@@ -105,7 +99,7 @@ export class Collections extends FoundCollections {
     return this.#tombstonesFinished;
   }
 
-  override async space(): Promise<CollectionSpace | undefined> {
+  override async space(): Promise<EmbeddingSpace | undefined> {
     if (this.#space !== undefined) return this.#space;
     const begun = await super.space();
     return begun && this.makeEmbeddings(begun);
@@ -115,14 +109,14 @@ export class Collections extends FoundCollections {
    * Makes the collection of embeddings for this space, or finishes it. Answers the space that it has then: another one,
    * where somebody else was quicker.
    */
-  makeEmbeddings(space: CollectionSpace): Promise<CollectionSpace> {
+  makeEmbeddings(space: EmbeddingSpace): Promise<EmbeddingSpace> {
     this.#making ??= this.#makeEmbeddings(space).finally(() => {
       this.#making = undefined;
     });
     return this.#making;
   }
 
-  async #makeEmbeddings(wanted: CollectionSpace): Promise<CollectionSpace> {
+  async #makeEmbeddings(wanted: EmbeddingSpace): Promise<EmbeddingSpace> {
     const { owner, options } = this.options;
     const shape = embeddingsShape(wanted, options.indexProfile);
     const mark = await this.#ensure(this.embeddings, { owner, space: wanted }, shape);
@@ -135,7 +129,7 @@ export class Collections extends FoundCollections {
     this.#tombstonesFinished = true;
   }
 
-  #configuredSpace(): CollectionSpace | undefined {
+  #configuredSpace(): EmbeddingSpace | undefined {
     const { model, dimension, revision, metric, normalised } = this.options.options;
     if (model === undefined || dimension === undefined) return undefined;
     return { model, revision, metric, normalised, dimension };

@@ -1,8 +1,8 @@
 import type { FieldType } from '@zilliz/milvus2-sdk-node';
+import type { EmbeddingSpace } from '../../schemas/embedding-space.ts';
 import { MAX_KEY_PART_BYTES } from '../../schemas/entity-fault.ts';
 import type { VectorIndex } from './connection.ts';
 import { INDEX_PROFILES, type IndexProfile } from './options.ts';
-import type { CollectionSpace } from './space.ts';
 
 /** What the two collections are made of. */
 export interface CollectionShape {
@@ -19,7 +19,7 @@ const ID: FieldType = {
 const VERSION: FieldType = { name: 'version', data_type: 'Int64' };
 const METRICS = { cosine: 'COSINE', l2: 'L2', ip: 'IP' } as const;
 
-export function embeddingsShape(space: CollectionSpace, profile: IndexProfile): CollectionShape {
+export function embeddingsShape(space: EmbeddingSpace, profile: IndexProfile): CollectionShape {
   return {
     fields: [
       ID,

@@ -2,12 +2,12 @@ import { byHalves } from '../../core/by-halves.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked, forEachLimited } from '../../core/sequence.ts';
 import type { Change, ChangeOf, Embedding } from '../../schemas/change.ts';
+import { spaceFault, spaceOf } from '../../schemas/embedding-space.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
 import { APPLIED, type Outcome, rejected, type Sink, STALE } from '../connector.ts';
 import type { VersionedEmbedding } from './rows.ts';
 import type { Collections } from './schema.ts';
-import { spaceFault, spaceOf } from './space.ts';
 import { type HeldVersions, isLeftover, NOTHING_HELD, newestOf, type VersionReader } from './versions.ts';
 import type { EmbeddingWriter, Tombstone } from './writer.ts';
 

@@ -1,3 +1,4 @@
+import type { EmbeddingSpace } from '../../schemas/embedding-space.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { rangesBetween, type ScanRange, WHOLE_RANGE } from '../../schemas/scan-order.ts';
@@ -8,7 +9,6 @@ import { idBetween, idIn } from './filter.ts';
 import { countRows, halving, pages } from './pages.ts';
 import { EMBEDDING_FIELDS, embeddingOf, type MilvusRow, VERSION_FIELDS, versionOf } from './rows.ts';
 import type { FoundCollections } from './schema.ts';
-import type { CollectionSpace } from './space.ts';
 import { filterParts, isLeftover, NOTHING_HELD, type VersionReader } from './versions.ts';
 
 interface SourceOptions {
@@ -113,7 +113,7 @@ class EmbeddingReader {
     }
   }
 
-  async #chunkOf(page: readonly MilvusRow[], space: CollectionSpace): Promise<EmbeddingChunk> {
+  async #chunkOf(page: readonly MilvusRow[], space: EmbeddingSpace): Promise<EmbeddingChunk> {
     const tombstones = await this.#versions.tombstones(page.map((row) => row.id as string));
     const rows: SourceRow<'embedding'>[] = [];
     const rejected: RejectedItem[] = [];

@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Closable } from '../../core/service.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../schemas/record-size.ts';
 import type { ControlCodec } from '../control-codec.ts';
-import { RECORD_OVERHEAD_BYTES } from '../encode-change.ts';
 import type { ControlRecord, ControlTopic } from '../log.ts';
 import { Watchers } from '../watchers.ts';
 import { within } from './deadline.ts';

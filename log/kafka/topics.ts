@@ -2,7 +2,7 @@ import type { ITopicConfig } from 'kafkajs';
 import { ChangeoverError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
 import { KINDS, type SchemaName, topicOf } from '../../schemas/kinds.ts';
-import { RECORD_OVERHEAD_BYTES } from '../encode-change.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../schemas/record-size.ts';
 import { isMismatch, type KafkaAdmin } from './admin.ts';
 import type { KafkaOptions } from './options.ts';
 

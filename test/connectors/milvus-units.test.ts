@@ -7,11 +7,12 @@ import { embeddingOf, embeddingRow, type MilvusRow } from '../../connectors/milv
 import { Collections, FoundCollections } from '../../connectors/milvus/schema.ts';
 import { openSink } from '../../connectors/milvus/sink.ts';
 import { openSource } from '../../connectors/milvus/source.ts';
-import { markText, spaceOf } from '../../connectors/milvus/space.ts';
+import { markText } from '../../connectors/milvus/space.ts';
 import { filterParts, type HeldVersions, type VersionReader } from '../../connectors/milvus/versions.ts';
 import type { EmbeddingWriter } from '../../connectors/milvus/writer.ts';
 import { systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
+import { spaceOf } from '../../schemas/embedding-space.ts';
 import { WHOLE_RANGE } from '../../schemas/scan-order.ts';
 import { removal, upsert } from '../support/changes.ts';
 import { float32Bytes, sampleEntity } from '../support/entities.ts';
