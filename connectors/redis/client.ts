@@ -4,13 +4,27 @@ import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import type { Closable } from '../../core/service.ts';
-import { isUnknownScript, toRedisError } from './errors.ts';
+import { toRedisError } from './errors.ts';
 import type { RedisOptions } from './options.ts';
 import type { Script } from './script.ts';
+import { evaluate, evaluateOnce } from './script-calls.ts';
+import { checkServer, infoIn, type ServerInfo } from './server-info.ts';
 import { readTarget, type Target } from './target.ts';
 
-/** What the server says in INFO: `redis_version` and the like. */
-export type ServerInfo = ReadonlyMap<string, string>;
+export type { ServerInfo };
+
+/** A command of which the first word is its key. */
+export type PlainCommand = readonly [method: string, key: string, ...words: (string | number)[]];
+
+/** What was said to one of several commands. */
+export type Answer = readonly [error: Error | null, answer: unknown];
+
+/** A server that holds a part of the keys. */
+export interface ServerPart {
+  /** `host:port` */
+  readonly name: string;
+  call<T>(work: (redis: Redis) => Promise<T>): Promise<T>;
+}
 
 /**
  * The one door to the server: every call has a deadline, is tried again a few times while the server is away (so what is
@@ -22,7 +36,26 @@ export interface RedisClient extends Closable {
   call<T>(work: (redis: Redis) => Promise<T>): Promise<T>;
   /** Runs a script. Texts in its answer are Buffers. */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** Sends commands in one go to each server, and reads each answer. They stand in no order to each other but that of one key. */
+  batch<T>(commands: readonly PlainCommand[], read: (answer: Answer) => T): Promise<readonly T[]>;
+  /** The servers that hold the keys, for what has no key. One, but in a cluster. */
+  parts(): readonly ServerPart[];
   info(): Promise<ServerInfo>;
+}
+
+/** What capture needs beside it. */
+export interface CapturingClient extends RedisClient {
+  /**
+   * Like `run`, but tried again only where the server has certainly not begun: for what is not harmless when done twice.
+   * Where the connection broke meanwhile, nobody knows.
+   */
+  runOnce(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+}
+
+/** To one server. */
+export interface SingleClient extends CapturingClient {
+  /** A client of its own to the same server, for a command that blocks the connection. Not connected yet. */
+  separate(): Redis;
 }
 
 interface ClientContext {
@@ -30,19 +63,17 @@ interface ClientContext {
   readonly clock: Clock;
 }
 
-/** Older ones are no longer maintained, and refuse scripts' rights differently. */
-const OLDEST_VERSION: readonly [major: number, minor: number] = [6, 2];
 const RECONNECT_MAX_MS = 1_000;
 /** The socket goes after the command has been given up, so that the command's error says what happened. */
 const SOCKET_GRACE_MS = 1_000;
 const CLOSE_WITHIN_MS = 2_000;
 
-export async function openRedis(options: RedisOptions, context: ClientContext): Promise<RedisClient> {
+export async function openServer(options: RedisOptions, context: ClientContext): Promise<SingleClient> {
   const target = await readTarget(options);
   const client = new Client(options, target, context);
   try {
     await client.connect();
-    checkServer(await client.info(), client.where);
+    checkServer(await client.info(), client.where, false);
     return client;
   } catch (error) {
     await client.close();
@@ -50,7 +81,7 @@ export async function openRedis(options: RedisOptions, context: ClientContext): 
   }
 }
 
-class Client implements RedisClient {
+class Client implements SingleClient {
   readonly where: string;
   readonly #redis: Redis;
   readonly #context: ClientContext;
@@ -137,24 +168,35 @@ class Client implements RedisClient {
   }
 
   async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const rest = [keys.length, ...keys, ...args];
+    return this.call((redis) => evaluate(redis, script, keys, args));
+  }
+
+  async runOnce(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const once = await this.call((redis) => evaluateOnce(redis, script, keys, args));
+    if ('answer' in once) return once.answer;
+    throw this.#explain(once.gaveUp);
+  }
+
+  batch<T>(commands: readonly PlainCommand[], read: (answer: Answer) => T): Promise<readonly T[]> {
     return this.call(async (redis) => {
-      try {
-        return await redis.callBuffer('evalsha', [script.sha1, ...rest]);
-      } catch (error) {
-        // The server has been restarted, or never saw it.
-        if (!isUnknownScript(error)) throw error;
-        return await redis.callBuffer('eval', [script.lua, ...rest]);
-      }
+      const batch = commands.map((command) => [...command]);
+      return ((await redis.pipeline(batch).exec()) ?? []).map(read);
     });
   }
 
+  parts(): readonly ServerPart[] {
+    return [{ name: this.where, call: (work) => this.call(work) }];
+  }
+
+  separate(): Redis {
+    const own = this.#redis.duplicate({ connectionName: 'changeover-wait', retryStrategy: () => null });
+    // Without a listener ioredis writes to the console; what waits falls back to looking.
+    own.on('error', () => undefined);
+    return own;
+  }
+
   async info(): Promise<ServerInfo> {
-    const text = await this.call((redis) => redis.info());
-    const lines = text.split('\r\n').filter((line) => line.includes(':'));
-    return new Map(
-      lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
-    );
+    return infoIn(await this.call((redis) => redis.info()));
   }
 
   /** Lets what is under way be answered first, but not for ever: a peer that has vanished never answers. */
@@ -170,21 +212,5 @@ class Client implements RedisClient {
       tooLong.abort();
     }
     this.#redis.disconnect();
-  }
-}
-
-function checkServer(info: ServerInfo, where: string): void {
-  const version = info.get('redis_version') ?? '0';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST_VERSION;
-  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
-    throw new ChangeoverError('unsupported', `Redis at ${where} is version ${version}.`, {
-      hint: `Use Redis ${OLDEST_VERSION.join('.')} or newer.`,
-    });
-  }
-  if (info.get('redis_mode') === 'cluster') {
-    throw new ChangeoverError('unsupported', `Redis at ${where} is a node of a Redis Cluster.`, {
-      hint: 'Use a single primary with replicas: what belongs together must be written in one step.',
-    });
   }
 }

@@ -5,7 +5,7 @@ import { type IdentityOf, keyOf } from '../../schemas/keys.ts';
 import { MAX_AGENT_FIELDS } from './agent-hash.ts';
 import type { RedisClient } from './client.ts';
 import { READ_ENTITIES } from './entity-scripts.ts';
-import { type Address, addressOf, type Layout, type PlacedKind, whereIs } from './layout.ts';
+import { type Address, addressOf, byLayout, type Layout, type PlacedKind, whereIs } from './layout.ts';
 import type { UnknownFields } from './options.ts';
 import { type Content, entityFrom, MAX_VALUE_BYTES } from './rows.ts';
 import { type HeldVersion, parseHeldVersion } from './versions.ts';
@@ -34,38 +34,46 @@ const ITEMS_PER_CALL = 200;
 export const BYTES_PER_CALL = 2 * 1024 * 1024;
 export const CALLS_AT_ONCE = 4;
 
-/** Reads items in chunks, some calls at once; `readSome` answers for as many of its items as it got to, at least one. */
+/**
+ * Reads items in chunks, each of one layout, some calls at once; `readSome` answers for as many of its items as it got to,
+ * at least one.
+ */
 export async function readAll<I, R>(
-  items: readonly I[],
+  groups: readonly (readonly [layout: Layout, items: readonly I[]])[],
   itemsPerCall: number,
-  readSome: (items: readonly I[]) => Promise<readonly R[]>,
-): Promise<readonly R[]> {
-  const chunks = [...chunked(items, itemsPerCall)].map((chunk) => ({ chunk, read: [] as R[] }));
-  await forEachLimited(chunks, CALLS_AT_ONCE, async ({ chunk, read }) => {
-    while (read.length < chunk.length) {
-      const some = await readSome(chunk.slice(read.length));
+  readSome: (items: readonly I[], layout: Layout) => Promise<readonly R[]>,
+): Promise<ReadonlyMap<I, R>> {
+  const chunks = groups.flatMap(([layout, items]) =>
+    [...chunked(items, itemsPerCall)].map((chunk) => ({ layout, chunk })),
+  );
+  const all = new Map<I, R>();
+  await forEachLimited(chunks, CALLS_AT_ONCE, async ({ layout, chunk }) => {
+    for (let done = 0; done < chunk.length; ) {
+      const some = await readSome(chunk.slice(done), layout);
       if (some.length === 0) throw new Error('A read answered for none of its items.');
-      read.push(...some);
+      for (const [index, read] of some.entries()) all.set(chunk[done + index] as I, read);
+      done += some.length;
     }
   });
-  return chunks.flatMap(({ read }) => read);
+  return all;
 }
 
 type Reply = [version: Buffer | null, found: Buffer, content: Content | number | null];
 
 /** Version and content of each identity, both of one moment. */
-export function readEntities<K extends PlacedKind>(
+export async function readEntities<K extends PlacedKind>(
   kind: K,
   identities: readonly IdentityOf[K][],
   context: ReadContext,
 ): Promise<readonly ReadItem<EntityOf[K]>[]> {
   const { client, layout } = context;
   const items = identities.map((identity) => ({ identity, address: addressOf(kind, identity, layout) }));
-  return readAll(items, ITEMS_PER_CALL, async (some) => {
+  const groups = byLayout(items, ({ address }) => address.key, layout);
+  const all = await readAll(groups, ITEMS_PER_CALL, async (some, own) => {
     const limits = [MAX_AGENT_FIELDS, MAX_VALUE_BYTES, BYTES_PER_CALL].map(String);
     const replies = (await client.run(
       READ_ENTITIES,
-      [layout.versionsKey(kind), ...some.map(({ address }) => address.key)],
+      [own.versionsKey(kind), ...some.map(({ address }) => address.key)],
       [
         ...limits,
         ...some.flatMap(({ identity, address }) => [keyOf(kind, identity), address.shape, address.field]),
@@ -73,13 +81,14 @@ export function readEntities<K extends PlacedKind>(
     )) as Reply[];
     return some.slice(0, replies.length).map(({ identity, address }, index) => {
       const [version, found, content] = replies[index] as Reply;
-      const held = heldIn(version, layout.versionsKey(kind), context);
+      const held = heldIn(version, own.versionsKey(kind), context);
       const entity = entityIn(kind, identity, address, found.toString(), content, context.unknownFields);
       const bytes = sizeOf(content);
       if (typeof entity !== 'string') return { held, entity, bytes };
       return { held, entity: null, bytes, fault: { where: whereIs(address), reason: entity } };
     });
   });
+  return items.map((item) => all.get(item) as ReadItem<EntityOf[K]>);
 }
 
 function entityIn<K extends PlacedKind>(

@@ -5,7 +5,7 @@ import { APPLIED, type Outcome, rejected, STALE } from '../connector.ts';
 import { MAX_AGENT_FIELDS } from './agent-hash.ts';
 import type { RedisClient } from './client.ts';
 import { APPLY_ENTITIES } from './entity-scripts.ts';
-import { type Address, addressOf, type Layout, type PlacedKind, whereIs } from './layout.ts';
+import { type Address, addressOf, byLayout, type Layout, type PlacedKind, whereIs } from './layout.ts';
 import { contentOf, MAX_VALUE_BYTES } from './rows.ts';
 
 /** Changes and characters that one script takes at most: it holds up everybody else. */
@@ -33,10 +33,12 @@ export async function writeEntities(
     if (typeof write === 'string') outcomes.set(change, rejected(write));
     else writes.push(write);
   }
-  await forEachLimited([...callsOf(writes)], CALLS_AT_ONCE, async (call) => {
+  const groups = byLayout(writes, ({ address }) => address.key, layout);
+  const calls = groups.flatMap(([own, some]) => [...callsOf(some)].map((call) => ({ own, call })));
+  await forEachLimited(calls, CALLS_AT_ONCE, async ({ own, call }) => {
     const answers = (await client.run(
       APPLY_ENTITIES,
-      [layout.versionsKey(kind), layout.clockKey, ...call.map(({ address }) => address.key)],
+      [own.versionsKey(kind), own.clockKey, ...call.map(({ address }) => address.key)],
       [greatestVersion(call.map(({ change }) => change)), ...call.flatMap(argumentsOf)],
     )) as Buffer[];
     for (const [index, write] of call.entries()) outcomes.set(write.change, outcomeOf(answers[index], write));

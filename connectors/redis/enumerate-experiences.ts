@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isRecord, tryParseJson } from '../../core/json.ts';
 import { NOT_UTF8, textOf } from './bytes.ts';
 import type { RedisClient } from './client.ts';
+import { homesOf } from './experience-homes.ts';
 import { keyFor } from './key-patterns.ts';
 import { idsOf } from './key-scan.ts';
 import { type Layout, quote } from './layout.ts';
@@ -46,7 +47,9 @@ class ListReader {
 
   /** The agent whose list holds an experience, if that is known. */
   async holderOf(id: string): Promise<string | undefined> {
-    const held = await this.#client.call((redis) => redis.hget(this.#layout.versionsKey('experience'), id));
+    const home = (await homesOf([id], { client: this.#client, layout: this.#layout })).get(id);
+    if (home === undefined) return undefined;
+    const held = await this.#client.call((redis) => redis.hget(home.versionsKey('experience'), id));
     return /^\d+ \S+ (.*)$/s.exec(held ?? '')?.[1];
   }
 

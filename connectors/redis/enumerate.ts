@@ -1,6 +1,7 @@
 import { escapeBytes, NOT_UTF8, textOf } from './bytes.ts';
 import type { RedisClient } from './client.ts';
 import { enumerateExperiences } from './enumerate-experiences.ts';
+import { fieldIdentity } from './field-identity.ts';
 import { type FoundHash, fieldsOf } from './hash-fields.ts';
 import { type KeyPattern, keyFor } from './key-patterns.ts';
 import { idsOf } from './key-scan.ts';
@@ -72,18 +73,12 @@ function fieldFound(key: string, id: string, bytes: Buffer, placeOf: PlaceOf): F
   };
 }
 
-const INTEGER = /^(?:0|-?[1-9]\d*)$/;
-
-/** The state may hold `|` itself: the last one parts it from the action. */
 const qValuePlace: PlaceOf = (id, field) => {
-  const bar = field.lastIndexOf('|');
-  if (bar < 0) return 'has no "|" between state and action';
-  const action = Number(field.slice(bar + 1));
-  // 01 would be another field for the same action as 1.
-  if (!INTEGER.test(field.slice(bar + 1)) || !Number.isSafeInteger(action))
-    return 'its action is no whole number';
-  return bar === 0 ? 'its state is empty' : [id, field.slice(0, bar), action];
+  const identity = fieldIdentity('q-value', id, field);
+  return typeof identity === 'string' ? identity : [id, identity.state, identity.action];
 };
 
-const namedPolicyPlace: PlaceOf = (id, field) =>
-  field === '' ? 'a policy without a name here' : [id, field];
+const namedPolicyPlace: PlaceOf = (id, field) => {
+  const identity = fieldIdentity('policy', id, field);
+  return typeof identity === 'string' ? identity : [id, identity.name];
+};

@@ -38,7 +38,7 @@ const ANSWERS: readonly Meaning[] = [
     retryable: true,
   },
   {
-    matches: /^(LOADING|MASTERDOWN|NOREPLICAS|TRYAGAIN|ERR max number of clients)/,
+    matches: /^(LOADING|MASTERDOWN|NOREPLICAS|TRYAGAIN|CLUSTERDOWN|ERR max number of clients)|non local key/,
     code: 'unreachable',
     says: 'is not ready',
     hint: 'Wait for it.',
@@ -58,16 +58,34 @@ const ANSWERS: readonly Meaning[] = [
     retryable: true,
   },
   {
-    matches: /^(MOVED|ASK|CROSSSLOT|CLUSTERDOWN)/,
+    matches: /^(MOVED|ASK|CROSSSLOT)/,
     code: 'unsupported',
     says: 'is a node of a Redis Cluster',
-    hint: 'Use a single primary with replicas.',
+    hint: 'Name some nodes in legacy.redis.cluster, in place of url, host and port.',
+  },
+  {
+    matches: /cluster support disabled/,
+    code: 'config',
+    says: 'is no Redis Cluster',
+    hint: 'Give a single server as url, or as host and port, and no cluster.',
   },
   {
     matches: /^(ERR )?(DB index is out of range|invalid DB index)/,
     code: 'mismatch',
     says: 'has no such database',
     hint: "Correct db, or raise the server's databases.",
+  },
+  {
+    matches: /CHANGEOVER full/,
+    code: 'outbox-full',
+    says: 'has a full outbox',
+    hint: 'Start the relay, or mend what it waits for; or raise outbox.maxEntries, or set outbox.whenFull: drop.',
+  },
+  {
+    matches: /CHANGEOVER lost/,
+    code: 'conflict',
+    says: 'has given the outbox to another relay',
+    hint: 'Nothing to do: the other one goes on.',
   },
   {
     matches: /CHANGEOVER/,
@@ -111,7 +129,7 @@ const CONNECTION: readonly Meaning[] = [
   },
   {
     matches:
-      /ECONN|EHOST|ENET|EPIPE|ENOTFOUND|EAI_|onnection is closed|onnection close|isn't writeable|max retries per request/,
+      /ECONN|EHOST|ENET|EPIPE|ENOTFOUND|EAI_|onnection is closed|onnection close|isn't writeable|isn't ready|max retries per request|refresh slots cache|Cluster redirections|Cluster is ended/,
     code: 'unreachable',
     says: 'does not answer',
     hint: 'Start the server, or correct host and port.',
@@ -151,4 +169,20 @@ export function isWrongType(error: unknown): boolean {
 
 export function isUnknownScript(error: unknown): boolean {
   return isAnswer(error) && error.message.startsWith('NOSCRIPT');
+}
+
+const UNSENT =
+  /^(Stream isn't writeable|Cluster isn't ready|Too many Cluster redirections\. Last error: ReplyError: (TRYAGAIN|MOVED|ASK|CLUSTERDOWN))/;
+
+/**
+ * Whether the command was certainly not begun: it never left this process, because there was no connection and it was not
+ * queued for one, or the nodes of a cluster sent it to one another.
+ */
+export function isUnsent(error: unknown): boolean {
+  return error instanceof Error && UNSENT.test(error.message);
+}
+
+/** Whether a script refused a write because the outbox is full. Whoever writes decides when to try again. */
+export function isFullOutbox(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('CHANGEOVER full');
 }

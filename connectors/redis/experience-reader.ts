@@ -1,8 +1,9 @@
 import type { Experience } from '../../schemas/change.ts';
 import { BYTES_PER_CALL, heldIn, type ReadContext, type ReadItem, readAll } from './entity-reader.ts';
+import { homeOfUnknown, homesOf } from './experience-homes.ts';
 import { READ_EXPERIENCES } from './experience-scripts.ts';
 import { keyFor } from './key-patterns.ts';
-import { quote } from './layout.ts';
+import { fenceOf, quote } from './layout.ts';
 import type { ListHint } from './place-lines.ts';
 import { experienceFrom } from './rows.ts';
 
@@ -23,17 +24,25 @@ export const ELEMENTS_PER_CALL = 10_000;
 type Reply = [version: Buffer | null, element: Buffer | null, agentId: Buffer | null];
 
 /** Version and content of each experience, both of one moment. */
-export function readExperiences(
+export async function readExperiences(
   items: readonly ExperienceItem[],
   context: ReadContext,
 ): Promise<readonly ReadExperience[]> {
   const { client, layout, unknownFields } = context;
   const { prefix, suffix } = layout.patterns.experiences;
-  const versionsKey = layout.versionsKey('experience');
-  return readAll(items, ITEMS_PER_CALL, async (some) => {
+  const located = items.map((item) => ({ ...item }));
+  const unplaced = located.filter(({ agentId }) => agentId === undefined).map(({ id }) => id);
+  const homes = await homesOf(unplaced, context);
+  const homeOf = ({ id, agentId }: ExperienceItem) =>
+    agentId === undefined
+      ? (homes.get(id) ?? homeOfUnknown(layout))
+      : layout.at(keyFor(layout.patterns.experiences, agentId));
+  const groups = Map.groupBy(located, homeOf);
+  const all = await readAll([...groups], ITEMS_PER_CALL, async (some, own) => {
+    const versionsKey = own.versionsKey('experience');
     const replies = (await client.run(
       READ_EXPERIENCES,
-      [versionsKey],
+      [versionsKey, ...fenceOf(own)],
       [
         prefix,
         suffix,
@@ -59,4 +68,5 @@ export function readExperiences(
       return { held, entity: null, bytes, fault };
     });
   });
+  return located.map((item) => all.get(item) as ReadExperience);
 }

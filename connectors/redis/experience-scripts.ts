@@ -3,18 +3,10 @@ import { LIST_LUA } from './list-lua.ts';
 import { script } from './script.ts';
 
 /**
- * Guard and write of experiences.
- *
- * KEYS: versions, clock, listed. ARGV: prefix and suffix of a list's key, budget, the greatest version; per change: id,
- * version, agentId, at, text. An empty text deletes; the agentId of a delete is a guess and may be empty.
- *
- * Answers per change that it got to: applied; stale; unlisted and unlocated: its list, or every list, has to be listed
- * first (LIST_EXPERIENCES); or the type of what is in the way.
+ * Puts an experience into its list, or takes it out. Needs `listed` (the key of the set of listed lists), `prefix` and
+ * `suffix` (of a list's key).
  */
-export const APPLY_EXPERIENCES = script(`${GUARD_LUA}${LIST_LUA}
-local versions, clock, listed = KEYS[1], KEYS[2], KEYS[3]
-local prefix, suffix, budget = ARGV[1], ARGV[2], tonumber(ARGV[3])
-
+export const PLACE_LUA = `
 local function everyListIsListed() return redis.call('SISMEMBER', listed, '') == 1 end
 local function isListed(agent)
   return redis.call('SISMEMBER', listed, agent) == 1 or everyListIsListed()
@@ -51,9 +43,10 @@ end
 local free = {}
 local function obstacle(held, agent, deletes)
   if free[agent] and (held or not deletes) then return nil end
+  -- In a cluster the list of nobody is in another slot than what is held.
+  if deletes and (held or everyListIsListed()) then return nil end
   local found = redis.call('TYPE', prefix .. agent .. suffix).ok
   if deletes then
-    if held or everyListIsListed() then return nil end
     if agent ~= '' and found == 'list' and not isListed(agent) then return 'unlisted' end
     return 'unlocated'
   end
@@ -66,20 +59,39 @@ local function obstacle(held, agent, deletes)
   return nil
 end
 
+-- Answers what stood there before, and in whose list.
 local function apply(held, id, agent, at, text)
   local key = prefix .. agent .. suffix
   local _, deleted, heldAt, heldAgent = parseHeld(held)
+  local before = nil
   if heldAgent and not deleted then
     local old = prefix .. heldAgent .. suffix
     local indexes = isList(old) and search(old, id, heldAt) or {}
+    before = #indexes > 0 and redis.call('LINDEX', old, indexes[#indexes]) or nil
     if text ~= '' and old == key and #indexes == 1 and heldAt == at then
-      return redis.call('LSET', key, indexes[1], text)
+      redis.call('LSET', key, indexes[1], text)
+      return before, heldAgent
     end
     remove(old, indexes)
   end
   if text ~= '' then insert(key, id, at, text) end
+  return before, heldAgent
 end
+`;
 
+/**
+ * Guard and write of experiences.
+ *
+ * KEYS: versions, clock, listed. ARGV: prefix and suffix of a list's key, budget, the greatest version; per change: id,
+ * version, agentId, at, text. An empty text deletes; the agentId of a delete is a guess and may be empty.
+ *
+ * Answers per change that it got to: applied; stale; unlisted and unlocated: its list, or every list, has to be listed
+ * first (LIST_EXPERIENCES); or the type of what is in the way.
+ */
+export const APPLY_EXPERIENCES = script(`${GUARD_LUA}${LIST_LUA}
+local versions, clock, listed = KEYS[1], KEYS[2], KEYS[3]
+local prefix, suffix, budget = ARGV[1], ARGV[2], tonumber(ARGV[3])
+${PLACE_LUA}
 local ids, offered = {}, {}
 for place = 5, #ARGV, 5 do
   ids[#ids + 1] = ARGV[place]

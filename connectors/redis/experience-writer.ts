@@ -1,26 +1,17 @@
-import type { Logger } from '../../core/logger.ts';
 import { chunked, forEachLimited } from '../../core/sequence.ts';
 import type { Change, Experience } from '../../schemas/change.ts';
 import { APPLIED, type Outcome, rejected, STALE } from '../connector.ts';
-import type { RedisClient } from './client.ts';
 import { CHANGES_PER_CALL, greatestVersion } from './entity-writer.ts';
+import { homeOfUnknown, homesOf } from './experience-homes.ts';
 import { ELEMENTS_PER_CALL } from './experience-reader.ts';
-import { APPLY_EXPERIENCES, LIST_EXPERIENCES } from './experience-scripts.ts';
+import { APPLY_EXPERIENCES } from './experience-scripts.ts';
 import { experienceToJson } from './json-values.ts';
 import { keyFor } from './key-patterns.ts';
-import { idsOf } from './key-scan.ts';
-import { type Layout, quote } from './layout.ts';
+import { fenceOf, type Layout, quote } from './layout.ts';
+import { type ListContext, listEverything, listExperiences } from './listing.ts';
 import { MAX_VALUE_BYTES } from './rows.ts';
 
-interface WriteContext {
-  readonly client: RedisClient;
-  readonly layout: Layout;
-  readonly logger: Logger;
-}
-
 const CALLS_AT_ONCE = 4;
-/** Elements that one script enters into the versions hash. */
-const ELEMENTS_PER_PAGE = 500;
 
 interface Write {
   readonly change: Change;
@@ -40,7 +31,7 @@ interface Write {
 export async function writeExperiences(
   changes: readonly Change[],
   outcomes: Map<Change, Outcome>,
-  context: WriteContext,
+  context: ListContext,
 ): Promise<void> {
   let pending: readonly Write[] = changes.map(writeOf).filter((write) => {
     if (Buffer.byteLength(write.text) <= MAX_VALUE_BYTES) return true;
@@ -75,12 +66,19 @@ interface Blocked {
 async function offer(
   writes: readonly Write[],
   outcomes: Map<Change, Outcome>,
-  { client, layout }: WriteContext,
+  { client, layout }: ListContext,
 ): Promise<readonly Blocked[]> {
   const blocked: Blocked[] = [];
   const { prefix, suffix } = layout.patterns.experiences;
-  const keys = [layout.versionsKey('experience'), layout.clockKey, layout.listedKey];
-  await forEachLimited([...chunked(writes, CHANGES_PER_CALL)], CALLS_AT_ONCE, async (chunk) => {
+  const calls = (await byHome(writes, { client, layout })).flatMap(([own, some]) =>
+    [...chunked(some, CHANGES_PER_CALL)].map((chunk) => ({ own, chunk })),
+  );
+  await forEachLimited(calls, CALLS_AT_ONCE, async ({ own, chunk }) => {
+    const keys = [
+      ...[own.versionsKey('experience'), own.clockKey, own.listedKey],
+      // The keys of lists are not announced, so in a cluster only these tell whether the slot is whole.
+      ...fenceOf(own),
+    ];
     for (let done = 0; done < chunk.length; ) {
       const rest = chunk.slice(done);
       const newest = greatestVersion(rest.map(({ change }) => change));
@@ -102,6 +100,26 @@ async function offer(
   return blocked;
 }
 
+/** In a cluster a delete goes to where its id is known, whatever its guess is. */
+async function byHome(
+  writes: readonly Write[],
+  context: Pick<ListContext, 'client' | 'layout'>,
+): Promise<readonly (readonly [layout: Layout, writes: readonly Write[]])[]> {
+  const { layout } = context;
+  if (layout.cluster === undefined) return writes.length === 0 ? [] : [[layout, writes]];
+  const deleted = writes.filter(({ text }) => text === '').map(({ change }) => change.key);
+  const homes = await homesOf(deleted, context);
+  const groups = Map.groupBy(writes, ({ change, agentId, text }) =>
+    text === ''
+      ? (homes.get(change.key) ?? homeOfUnknown(layout))
+      : layout.at(keyFor(layout.patterns.experiences, agentId)),
+  );
+  return [...groups].map(([own, some]) => [
+    own,
+    some.map((write) => (write.text === '' ? { ...write, agentId: '' } : write)),
+  ]);
+}
+
 function argumentsOf({ change, agentId, at, text }: Write): readonly string[] {
   return [change.key, String(change.version), agentId, at, text];
 }
@@ -120,27 +138,4 @@ function outcomeOf(answer: string, { agentId }: Write, { patterns }: Layout): Ou
         `key ${quote(keyFor(patterns.experiences, agentId))} holds a ${answer} of somebody else`,
       );
   }
-}
-
-/** Enters a list into the versions hash, from its end, where an application adds, to its start. */
-async function listExperiences(agentId: string, { client, layout }: WriteContext): Promise<void> {
-  const keys = [layout.versionsKey('experience'), keyFor(layout.patterns.experiences, agentId)];
-  for (let last = -1; ; last -= ELEMENTS_PER_PAGE) {
-    const first = last - ELEMENTS_PER_PAGE + 1;
-    const elements = await client.run(LIST_EXPERIENCES, keys, [agentId, String(first), String(last)]);
-    if (Number(elements) < ELEMENTS_PER_PAGE) break;
-  }
-  await client.call((redis) => redis.sadd(layout.listedKey, agentId));
-}
-
-async function listEverything(context: WriteContext): Promise<void> {
-  const { client, layout, logger } = context;
-  logger.info({ where: client.where }, 'noting where every experience stands: once, before the first delete');
-  for await (const { id, fault } of idsOf(client, layout.patterns.experiences)) {
-    const key = keyFor(layout.patterns.experiences, id);
-    const isList = fault === undefined && (await client.call((redis) => redis.type(key))) === 'list';
-    if (isList) await listExperiences(id, context);
-  }
-  // No agent has an empty id.
-  await client.call((redis) => redis.sadd(layout.listedKey, ''));
 }

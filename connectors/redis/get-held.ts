@@ -2,6 +2,7 @@ import type { EntityOf } from '../../schemas/change.ts';
 import { parseKey } from '../../schemas/keys.ts';
 import type { Held } from '../../schemas/version.ts';
 import { type ReadContext, type ReadItem, readEntities } from './entity-reader.ts';
+import { homeOfUnknown } from './experience-homes.ts';
 import { readExperiences } from './experience-reader.ts';
 import type { RedisKind } from './layout.ts';
 import { locateExperiences } from './locate.ts';
@@ -51,5 +52,5 @@ async function getExperiences(
 }
 
 function everyListIsListed({ client, layout }: ReadContext): Promise<boolean> {
-  return client.call(async (redis) => (await redis.sismember(layout.listedKey, '')) === 1);
+  return client.call(async (redis) => (await redis.sismember(homeOfUnknown(layout).listedKey, '')) === 1);
 }

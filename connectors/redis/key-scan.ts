@@ -17,7 +17,7 @@ export interface FoundKey {
 
 /**
  * The ids in all keys of a pattern, each once and in order. SCAN itself knows no order and may give a key several
- * times; a key that is there all the while is not missed.
+ * times; a key that is there all the while is not missed, unless its slot moves between the servers of a cluster meanwhile.
  */
 export async function* idsOf(client: RedisClient, pattern: KeyPattern): AsyncGenerator<FoundKey> {
   for await (const line of sortLines(scanLines(client, pattern))) {
@@ -28,19 +28,21 @@ export async function* idsOf(client: RedisClient, pattern: KeyPattern): AsyncGen
 
 async function* scanLines(client: RedisClient, pattern: KeyPattern): AsyncGenerator<string> {
   const glob = globOf(pattern);
-  let cursor = '0';
-  do {
-    const [next, keys] = await client.call((redis) =>
-      redis.scanBuffer(cursor, 'MATCH', glob, 'COUNT', KEYS_PER_SCAN),
-    );
-    cursor = next.toString();
-    for (const key of keys) {
-      const text = textOf(key);
-      const id = text === undefined ? undefined : idIn(pattern, text);
-      if (text === undefined) yield unreadableKey(key);
-      else if (id !== undefined) yield toLine({ place: [id] });
-    }
-  } while (cursor !== '0');
+  for (const part of client.parts()) {
+    let cursor = '0';
+    do {
+      const [next, keys] = await part.call((redis) =>
+        redis.scanBuffer(cursor, 'MATCH', glob, 'COUNT', KEYS_PER_SCAN),
+      );
+      cursor = next.toString();
+      for (const key of keys) {
+        const text = textOf(key);
+        const id = text === undefined ? undefined : idIn(pattern, text);
+        if (text === undefined) yield unreadableKey(key);
+        else if (id !== undefined) yield toLine({ place: [id] });
+      }
+    } while (cursor !== '0');
+  }
 }
 
 function unreadableKey(key: Buffer): string {

@@ -7,8 +7,8 @@
  * million elements. It cannot be parted, because what is found in one call may stand elsewhere in the next, and an id
  * that stands twice must be replaced twice.
  *
- * The keys of lists are made here from the ids found in the versions hash, not announced in KEYS: Redis Cluster would
- * not allow that.
+ * The keys of lists are made here from the ids found in the versions hash, not announced in KEYS. In a cluster that hash
+ * speaks of the lists of its own slot only.
  */
 export const LIST_LUA = `
 local work = 0

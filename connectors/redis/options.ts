@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { outboxOptions } from '../outbox-options.ts';
 import { idIn, type KeyPattern, overlap, parsePattern } from './key-patterns.ts';
 
 /** Where roles are marked. Not under the prefix, because two configurations with different prefixes must meet here. */
@@ -37,6 +38,13 @@ export const redisOptions = z
       .describe(
         'redis://username:password@host:port/db, rediss:// for TLS. Wins over host, port, db and username.',
       ),
+    cluster: z
+      .array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^:[\]/@\s]+):\d{1,5}$/, 'must be host:port'))
+      .min(1)
+      .optional()
+      .describe(
+        'Some nodes of a Redis Cluster, each host:port, in place of url, host and port. Origin stores only.',
+      ),
     host: z.string().min(1).default('127.0.0.1').describe('Name or address of the server.'),
     port: z.int().min(1).max(65_535).default(6379).describe('Port of the server.'),
     db: z.int().min(0).default(0).describe('Number of the database.'),
@@ -59,6 +67,7 @@ export const redisOptions = z
       .max(200)
       .default('changeover:')
       .describe('What the keys of our own begin with: versions, clock, outbox.'),
+    outbox: outboxOptions.prefault({}),
     unknownFields: z
       .enum(['reject', 'ignore'])
       .default('reject')
@@ -72,7 +81,18 @@ export const redisOptions = z
       .default(5)
       .describe('How often a call is tried while the server is away, before whoever called is told.'),
   })
-  .superRefine(({ keys, bookkeepingPrefix }, context) => {
+  .superRefine(({ keys, bookkeepingPrefix, cluster, url, db }, context) => {
+    if (cluster !== undefined) {
+      const fault = (path: string, message: string) =>
+        context.addIssue({ code: 'custom', path: [path], message });
+      if (url !== undefined) fault('url', 'is for a single server: with cluster, use username and password');
+      if (db !== 0) fault('db', 'must be 0: a Redis Cluster has one database');
+      if (bookkeepingPrefix.includes('{'))
+        fault(
+          'bookkeepingPrefix',
+          'must not hold "{" in a Redis Cluster: what follows it says which slot a key is in',
+        );
+    }
     const own: KeyPattern = { prefix: bookkeepingPrefix, suffix: '' };
     const claims: [name: string, pattern: KeyPattern][] = [['bookkeepingPrefix', own]];
     for (const [name, text] of Object.entries(keys)) {

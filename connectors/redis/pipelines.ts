@@ -1,4 +1,4 @@
-import type { RedisClient } from './client.ts';
+import type { PlainCommand, RedisClient } from './client.ts';
 import { isAnswer, isWrongType } from './errors.ts';
 
 export const WRONG_TYPE = Symbol('wrong type');
@@ -9,16 +9,12 @@ export const WRONG_TYPE = Symbol('wrong type');
  */
 export async function pipelined(
   client: RedisClient,
-  commands: readonly (readonly [method: string, ...args: (string | number)[]])[],
+  commands: readonly PlainCommand[],
 ): Promise<readonly unknown[]> {
   if (commands.length === 0) return [];
-  return client.call(async (redis) => {
-    const batch = commands.map((command) => [...command]);
-    const answers = (await redis.pipeline(batch).exec()) ?? [];
-    return answers.map(([error, answer]) => {
-      if (error === null) return answer;
-      if (isAnswer(error) && isWrongType(error)) return WRONG_TYPE;
-      throw error;
-    });
+  return client.batch(commands, ([error, answer]) => {
+    if (error === null) return answer;
+    if (isAnswer(error) && isWrongType(error)) return WRONG_TYPE;
+    throw error;
   });
 }

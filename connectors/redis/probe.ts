@@ -1,10 +1,11 @@
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Probe, ProbeResult, StoreContext } from '../connector.ts';
-import type { RedisClient, ServerInfo } from './client.ts';
+import type { RedisClient, ServerInfo, ServerPart } from './client.ts';
 import { toRedisError } from './errors.ts';
 import { keyFor } from './key-patterns.ts';
 import type { Layout } from './layout.ts';
 import { findConflict } from './schema.ts';
+import { infoIn } from './server-info.ts';
 
 interface ProbeOptions {
   readonly client: RedisClient;
@@ -12,21 +13,44 @@ interface ProbeOptions {
   readonly context: Pick<StoreContext, 'name' | 'role'>;
 }
 
-type Look = (options: ProbeOptions, info: ServerInfo) => Promise<Omit<ProbeResult, 'check'>>;
+/** One of the servers that hold the keys, and what it says of itself. */
+interface Looked {
+  readonly server: ServerPart;
+  readonly info: ServerInfo;
+}
+
+type Look = (options: ProbeOptions, looked: Looked) => Promise<Omit<ProbeResult, 'check'>>;
 
 export function openProbe(options: ProbeOptions): Probe {
   return {
     async check() {
       try {
-        const info = await options.client.info();
+        const servers = await Promise.all(
+          options.client.parts().map(async (server) => ({
+            server,
+            info: infoIn(await server.call((redis) => redis.info())),
+          })),
+        );
         return await Promise.all(
-          Object.entries(LOOKS).map(([check, look]) => guarded(check, look(options, info))),
+          Object.entries(LOOKS).map(([check, look]) => guarded(check, lookAtAll(options, servers, look))),
         );
       } catch (error) {
         return [notOk('reachable', error)];
       }
     },
   };
+}
+
+/** What is wrong with one node of a cluster is wrong. */
+async function lookAtAll(options: ProbeOptions, servers: readonly Looked[], look: Look): ReturnType<Look> {
+  const results = await Promise.all(
+    servers.map(async (looked) => ({ looked, result: await look(options, looked) })),
+  );
+  const wrong = results.find(({ result }) => !result.ok);
+  const [first] = results;
+  if (first === undefined) throw new Error('There is no server.');
+  if (wrong === undefined || servers.length === 1) return (wrong ?? first).result;
+  return { ...wrong.result, detail: `${wrong.looked.server.name}: ${wrong.result.detail}` };
 }
 
 /** What cannot be looked at is not ok, and says why. */
@@ -44,12 +68,12 @@ function notOk(check: string, error: unknown): ProbeResult {
 }
 
 const LOOKS: Readonly<Record<string, Look>> = {
-  reachable: async ({ client }, info) => ({
+  reachable: async ({ client }, { info }) => ({
     ok: true,
     detail: `${client.where}, version ${info.get('redis_version')}`,
   }),
 
-  primary: async (_, info) => {
+  primary: async (_, { info }) => {
     const ok = info.get('role') !== 'slave';
     return {
       ok,
@@ -70,16 +94,16 @@ const LOOKS: Readonly<Record<string, Look>> = {
       : { ok: false, detail: conflict.says, fix: conflict.hint };
   },
 
-  durable: async ({ client }, info) => {
+  durable: async (_, { server, info }) => {
     if (info.get('aof_enabled') !== '1') {
       const fix =
         'CONFIG SET appendonly yes (and in redis.conf): without it a crash loses what was confirmed.';
       return { ok: false, detail: 'append-only file off', fix };
     }
-    return syncing(await appendFsync(client));
+    return syncing(await appendFsync(server));
   },
 
-  writable: async (_, info) => {
+  writable: async (_, { info }) => {
     const failed = ['aof_last_write_status', 'rdb_last_bgsave_status'].filter(
       (name) => (info.get(name) ?? 'ok') !== 'ok',
     );
@@ -91,7 +115,7 @@ const LOOKS: Readonly<Record<string, Look>> = {
     };
   },
 
-  eviction: async (_, info) => {
+  eviction: async (_, { info }) => {
     const policy = info.get('maxmemory_policy') ?? 'noeviction';
     const ok = info.get('maxmemory') === '0' || !policy.startsWith('allkeys');
     return {
@@ -101,7 +125,7 @@ const LOOKS: Readonly<Record<string, Look>> = {
     };
   },
 
-  memory: async (_, info) => {
+  memory: async (_, { info }) => {
     const [used, limit] = [Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)];
     const ok = limit === 0 || used < 0.9 * limit;
     return {
@@ -138,9 +162,9 @@ function syncing(appendfsync: string | undefined): Omit<ProbeResult, 'check'> {
 }
 
 /** Undefined where the server does not let us look, as managed ones do not. */
-async function appendFsync(client: RedisClient): Promise<string | undefined> {
+async function appendFsync(server: ServerPart): Promise<string | undefined> {
   try {
-    const answer: unknown = await client.call((redis) => redis.call('CONFIG', 'GET', 'appendfsync'));
+    const answer: unknown = await server.call((redis) => redis.call('CONFIG', 'GET', 'appendfsync'));
     return Array.isArray(answer) && answer.length > 1 ? String(answer[1]) : undefined;
   } catch (error) {
     if (error instanceof ChangeoverError && ['forbidden', 'unsupported'].includes(error.code))
@@ -159,7 +183,7 @@ function megabytes(bytes: number): string {
  */
 async function tryCommands(
   client: RedisClient,
-  { patterns, versionsKey, clockKey, listedKey }: Layout,
+  { patterns, versionsKey, clockKey, listedKey, cluster }: Layout,
 ): Promise<void> {
   const [agent, q, policy, named, list] = [
     patterns.agent,
@@ -185,9 +209,13 @@ async function tryCommands(
     ['scan', '0'],
     ['eval', 'return 1', '0'],
   ];
-  const answers = await client.call((redis) =>
-    redis.pipeline([['call', 'MULTI'], ...commands, ['call', 'DISCARD']]).exec(),
-  );
-  const refused = answers?.slice(1, -1).find(([error]) => error !== null)?.[0];
-  if (refused !== undefined && refused !== null) throw toRedisError(refused, client.where);
+  // In a cluster each key is in a slot of its own.
+  const together = cluster === undefined ? [commands] : commands.map((command) => [command]);
+  for (const some of together) {
+    const answers = await client.call((redis) =>
+      redis.pipeline([['call', 'MULTI'], ...some, ['call', 'DISCARD']]).exec(),
+    );
+    const refused = answers?.slice(1, -1).find(([error]) => error !== null)?.[0];
+    if (refused !== undefined && refused !== null) throw toRedisError(refused, client.where);
+  }
 }

@@ -51,6 +51,16 @@ export function entityFrom<K extends PlacedKind>(
     if (text === undefined) return NOT_UTF8;
     texts.push(text);
   }
+  return entityFromTexts(kind, identity, texts, unknownFields);
+}
+
+/** The same from texts. */
+export function entityFromTexts<K extends PlacedKind>(
+  kind: K,
+  identity: IdentityOf[K],
+  texts: readonly string[],
+  unknownFields: UnknownFields,
+): EntityOf[K] | string {
   const entity = FROM_CONTENT[kind](identity, texts, unknownFields);
   return typeof entity === 'string' ? entity : (entityFault(kind, entity) ?? entity);
 }
@@ -61,7 +71,15 @@ export function experienceFrom(
   unknownFields: UnknownFields,
 ): Experience | string {
   const text = textOf(element);
-  const fields = text === undefined ? NOT_UTF8 : parseFields(text);
+  return text === undefined ? NOT_UTF8 : experienceFromText(agentId, text, unknownFields);
+}
+
+export function experienceFromText(
+  agentId: string,
+  text: string,
+  unknownFields: UnknownFields,
+): Experience | string {
+  const fields = parseFields(text);
   if (typeof fields === 'string') return fields;
   const experience = experienceFromJson(agentId, fields, unknownFields);
   return typeof experience === 'string' ? experience : (entityFault('experience', experience) ?? experience);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { openRedis } from '../../connectors/redis/client.ts';
+import { openServer } from '../../connectors/redis/client.ts';
 import { APPLY_EXPERIENCES, READ_EXPERIENCES } from '../../connectors/redis/experience-scripts.ts';
 import { REDIS_KINDS } from '../../connectors/redis/layout.ts';
 import type { RedisOptions } from '../../connectors/redis/options.ts';
@@ -27,7 +27,7 @@ import {
 describe('the scripts for experiences', () => {
   it('take on nothing more after so many elements, and answer for what they got to', async () => {
     const place = redisPlace();
-    const client = await openRedis(place.options, { logger: silentLogger, clock: systemClock });
+    const client = await openServer(place.options, { logger: silentLogger, clock: systemClock });
     const at = (rest: string) => place.prefix + rest;
     try {
       const keys = [at('versions'), at('clock'), at('listed')];

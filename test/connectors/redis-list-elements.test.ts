@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openRedis, type RedisClient } from '../../connectors/redis/client.ts';
+import { openServer, type RedisClient } from '../../connectors/redis/client.ts';
 import { enumerateExperiences } from '../../connectors/redis/enumerate-experiences.ts';
 import { layoutOf } from '../../connectors/redis/layout.ts';
 import { elementsOf, type ListPage } from '../../connectors/redis/list-elements.ts';
@@ -20,7 +20,7 @@ describe('a long list that moves while it is read', () => {
   const key = `${place.prefix}exp:a`;
   let client: RedisClient;
   before(async () => {
-    client = await openRedis(place.options, { logger: silentLogger, clock: systemClock });
+    client = await openServer(place.options, { logger: silentLogger, clock: systemClock });
   });
   after(async () => {
     await client.close();
@@ -112,8 +112,10 @@ describe('a long list that moves while it is read', () => {
       info: () => client.info(),
       run: (...args) => client.run(...args),
       close: () => client.close(),
-      async call(work) {
-        const answer = await client.call(work);
+      parts: () => client.parts(),
+      call: (work) => client.call(work),
+      async batch(commands, read) {
+        const answer = await client.batch(commands, read);
         const isPage = Array.isArray(answer) && typeof answer[0] === 'number' && Array.isArray(answer[1]);
         if (isPage && ++pages % 3 === 2 && pages < 9)
           await place.redis.lrem(key, -1, element(LENGTH - pages));
