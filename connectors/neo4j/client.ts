@@ -9,6 +9,12 @@ export interface Answer {
   readonly nodesCreated: number;
 }
 
+/**
+ * Whose a transaction is. Triggers see it: what a follower and the graph writer write is not captured (again), what an
+ * application writes is.
+ */
+export type Speaker = 'follower' | 'writer' | 'application';
+
 /** One open transaction. Statements that are started together go to the server together and run in that order. */
 export interface Transaction {
   run(text: string, parameters?: Parameters): Promise<Answer>;
@@ -22,11 +28,13 @@ export interface Neo4jClient extends Closable {
    * Runs the work in a transaction, again while it fails for a passing reason (for at most `retryTimeMs`), and commits.
    * The work must have no effect outside the transaction.
    */
-  transact<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  transact<T>(work: (transaction: Transaction) => Promise<T>, speaker?: Speaker): Promise<T>;
   /** One statement in a transaction of its own. */
   query(text: string, parameters?: Parameters): Promise<readonly Row[]>;
   /** The rows of a statement whose answer may be larger than memory, in batches. */
   stream(text: string, parameters?: Parameters): AsyncIterable<readonly Row[]>;
   /** A statement about indexes and constraints, or one that manages its own transaction. */
   runAlone(text: string, parameters?: Parameters): Promise<readonly Row[]>;
+  /** A statement on the database `system`, where triggers are managed. */
+  runOnSystem(text: string, parameters?: Parameters): Promise<readonly Row[]>;
 }

@@ -1,4 +1,5 @@
 import type { Connector } from '../connector.ts';
+import { openCapture } from './capture.ts';
 import { namesOf } from './names.ts';
 import { openClient } from './open-client.ts';
 import { neo4jOptions } from './options.ts';
@@ -6,6 +7,7 @@ import { openProbe } from './probe.ts';
 import { prepareSchema } from './schema.ts';
 import { openSink } from './sink.ts';
 import { openSource } from './source.ts';
+import { openTrigger } from './trigger.ts';
 import { prepareVectorIndex } from './vector-index.ts';
 
 export const neo4jConnector: Connector<typeof neo4jOptions> = {
@@ -22,6 +24,9 @@ export const neo4jConnector: Connector<typeof neo4jOptions> = {
     const client = await openClient(options, context.logger);
     const names = namesOf(options.labels);
     const scope = { client, names, options, context };
+    const trigger =
+      context.capture && options.capture === 'trigger' ? openTrigger(scope, context.capture) : undefined;
+    const capture = context.capture && openCapture(scope, context.capture, trigger);
     return {
       name: context.name,
       async prepare() {
@@ -32,7 +37,8 @@ export const neo4jConnector: Connector<typeof neo4jOptions> = {
       },
       source: openSource(scope),
       sink: openSink(scope),
-      probe: openProbe(scope),
+      probe: openProbe(scope, capture),
+      ...(capture && { capture }),
       close: () => client.close(),
     };
   },

@@ -1,13 +1,27 @@
 import { auth, type Driver, type ManagedTransaction, driver as openDriver, type Session } from 'neo4j-driver';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { retry } from '../../core/retry.ts';
 import { unlessAborted } from '../../core/service.ts';
-import type { Neo4jClient, Parameters, Row, Transaction } from './client.ts';
+import type { Neo4jClient, Parameters, Row, Speaker, Transaction } from './client.ts';
 import { neo4jError } from './errors.ts';
 import type { Neo4jOptions } from './options.ts';
 
-/** What the sink's transactions carry, so that capture in the same database leaves them alone (no loop begins). */
-const FOLLOWER = { changeover: 'follower' };
+/** What our transactions carry, so that capture in the same database leaves them alone (no loop begins). */
+const METADATA: Readonly<Record<Speaker, object>> = {
+  follower: { changeover: 'follower' },
+  writer: { changeover: 'writer' },
+  application: {},
+};
+const FOLLOWER = METADATA.follower;
+
+const SYSTEM = 'system';
+
+const CONFLICT_RETRY = { attempts: 5, initialDelayMs: 10, maxDelayMs: 500 } as const;
+
+function isPassingConflict(error: unknown): boolean {
+  return error instanceof ChangeoverError && error.code === 'conflict' && error.retryable;
+}
 
 /** Beyond what the server is told, for the way there and back. */
 const GRACE_MS = 5_000;
@@ -39,14 +53,20 @@ export class DriverClient implements Neo4jClient {
     this.#logger = logger;
   }
 
-  async transact<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async transact<T>(
+    work: (transaction: Transaction) => Promise<T>,
+    speaker: Speaker = 'follower',
+  ): Promise<T> {
     const { queryTimeoutMs, retryTimeMs } = this.#options;
-    return await this.#inSession(queryTimeoutMs + retryTimeMs, (session) =>
-      session.executeWrite((transaction) => work(statementsOf(transaction)), {
-        timeout: queryTimeoutMs,
-        metadata: FOLLOWER,
-      }),
-    );
+    const attempt = (): Promise<T> =>
+      this.#inSession(queryTimeoutMs + retryTimeMs, (session) =>
+        session.executeWrite((transaction) => work(statementsOf(transaction)), {
+          timeout: queryTimeoutMs,
+          metadata: METADATA[speaker],
+        }),
+      );
+    // What somebody else deleted between two steps of ours is no failure that the driver would try again.
+    return await retry(attempt, { policy: CONFLICT_RETRY, retryable: isPassingConflict });
   }
 
   async query(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
@@ -54,10 +74,18 @@ export class DriverClient implements Neo4jClient {
   }
 
   async runAlone(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
+    return await this.#runAlone(text, parameters, this.database);
+  }
+
+  async runOnSystem(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
+    return await this.#runAlone(text, parameters, SYSTEM);
+  }
+
+  async #runAlone(text: string, parameters: Parameters, database: string): Promise<readonly Row[]> {
     const timeout = this.#options.queryTimeoutMs;
-    return await this.#inSession(timeout, async (session) => {
-      return (await session.run(text, parameters, { timeout, metadata: FOLLOWER })).records;
-    });
+    const work = async (session: Session) =>
+      (await session.run(text, parameters, { timeout, metadata: FOLLOWER })).records;
+    return await this.#inSession(timeout, work, database);
   }
 
   async *stream(text: string, parameters: Parameters = {}): AsyncGenerator<readonly Row[]> {
@@ -86,10 +114,14 @@ export class DriverClient implements Neo4jClient {
     await open?.driver.close();
   }
 
-  async #inSession<T>(timeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
+  async #inSession<T>(
+    timeoutMs: number,
+    work: (session: Session) => Promise<T>,
+    database: string = this.database,
+  ): Promise<T> {
     const open = this.#opened();
     // Every answer is bounded by its statement, so it is fetched in one go.
-    const session = open.driver.session({ database: this.database, fetchSize: -1 });
+    const session = open.driver.session({ database, fetchSize: -1 });
     try {
       return await this.#withDeadline(open, timeoutMs + GRACE_MS, work(session));
     } catch (error) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { outboxOptions } from '../outbox-options.ts';
 
 /** A label becomes part of a query's text, so it is a plain name; ours start with `Changeover` (names.ts). */
 const label = z
@@ -51,6 +52,13 @@ export const neo4jOptions = z.strictObject({
   labels: labels.prefault({}).describe('Labels, so that two roles can share one database.'),
   space: space.prefault({}).describe('The space of the embeddings in a legacy graph.'),
   defaults: defaults.prefault({}).describe('What a legacy graph leaves unsaid.'),
+  capture: z
+    .enum(['trigger', 'writer'])
+    .default('trigger')
+    .describe(
+      'How writes are captured: by a trigger (needs APOC; whoever writes), or only what is written through Changeover.',
+    ),
+  outbox: outboxOptions.prefault({}).describe('Where captured writes wait for the log.'),
   batchSize: z
     .int()
     .min(1)

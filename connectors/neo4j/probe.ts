@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
+import type { Capture } from '../capture.ts';
 import type { Probe, ProbeResult } from '../connector.ts';
 
 import { readMarks } from './mark.ts';
@@ -7,13 +8,15 @@ import { isSupported, serverVersion } from './server-version.ts';
 
 type Check = () => Promise<Omit<ProbeResult, 'check'>>;
 
-export function openProbe(scope: SchemaScope): Probe {
+/** `capture` where the writes of this store are to be captured. */
+export function openProbe(scope: SchemaScope, capture?: Capture): Probe {
   const checks: readonly (readonly [string, Check])[] = [
     ['version', () => checkVersion(scope)],
     ['writable', () => checkWritable(scope)],
     ['role', () => checkRole(scope)],
     ['constraints', () => checkConstraints(scope)],
     ['index on id', () => checkIndex(scope)],
+    ...(capture === undefined ? [] : [['capture', () => checkCapture(capture)] as const]),
   ];
   return {
     async check() {
@@ -87,4 +90,10 @@ async function checkIndex(scope: SchemaScope) {
     };
   }
   return { ok: true, detail: labelsOf(scope).join(', ') };
+}
+
+async function checkCapture(capture: Capture) {
+  const { active, detail, entries } = await capture.status();
+  if (active) return { ok: true, detail: `${detail}; ${entries} entries wait for the log` };
+  return { ok: false, detail, fix: 'Run changeover capture install neo4j.' };
 }

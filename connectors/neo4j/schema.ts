@@ -7,7 +7,7 @@ import { LOCK_PROPERTY, type Names, quoted } from './names.ts';
 import { runSchemaCommand } from './schema-command.ts';
 
 /** A rule that the guard rests on: `MERGE` without it makes two nodes when two transactions meet. */
-interface UniqueRule {
+export interface UniqueRule {
   readonly label: string;
   readonly properties: readonly string[];
 }
@@ -70,7 +70,7 @@ export async function prepareSchema(scope: SchemaScope): Promise<void> {
   await client.runAlone('CALL db.awaitIndexes()');
 }
 
-async function makeUnique(client: Neo4jClient, { label, properties }: UniqueRule): Promise<void> {
+export async function makeUnique(client: Neo4jClient, { label, properties }: UniqueRule): Promise<void> {
   const name = quoted(`changeover_${label}_key`);
   const key = properties.map((property) => `n.${property}`).join(', ');
   await runSchemaCommand(

@@ -53,9 +53,10 @@ function nodeSource<K extends NodeKind>(reader: NodeReader<K>): KindSource<K> {
   };
 }
 
-function tieSource({ client, names, options }: StoreScope): KindSource<'relationship'> {
+function tieSource({ client, names, options, context }: StoreScope): KindSource<'relationship'> {
   const reader: TieReader = {
     client,
+    clock: context.clock,
     names: names.agent,
     read: (ends, properties) => readRelationship(ends, properties, options),
   };
@@ -67,9 +68,10 @@ function tieSource({ client, names, options }: StoreScope): KindSource<'relation
   };
 }
 
-function agentReader({ client, names, options }: StoreScope): NodeReader<'agent'> {
+function agentReader({ client, names, options, context }: StoreScope): NodeReader<'agent'> {
   return {
     client,
+    clock: context.clock,
     names: names.agent,
     refresh: async () => {},
     read: (properties) => readAgent(properties, options),
@@ -80,12 +82,13 @@ function agentReader({ client, names, options }: StoreScope): NodeReader<'agent'
  * One place holds one space: an embedding that is not as long as the others, or of another model, is none of this place.
  * (Mixing models of the same dimension is the quietest way to ruin a vector store.)
  */
-function embeddingReader({ client, names, options }: StoreScope): NodeReader<'embedding'> {
+function embeddingReader({ client, names, options, context }: StoreScope): NodeReader<'embedding'> {
   const { label } = names.memory;
   let dimension: number | null = null;
   let model: string | null = options.space.model ?? null;
   return {
     client,
+    clock: context.clock,
     names: names.memory,
     async refresh(when) {
       if (when === 'if unknown' && dimension !== null) return;

@@ -13,6 +13,10 @@ const HUB_LIMITS = 2;
 
 export const scanKeyOfTie = ({ source, type, target }: Ends): ScanKey => [source, type, target];
 
+export function inScanOrder(ties: readonly ReadTie[]): readonly ReadTie[] {
+  return ties.toSorted((left, right) => compareScanKeys(scanKeyOfTie(left), scanKeyOfTie(right)));
+}
+
 /**
  * Walks the relationships between agents in the order of (source, type, target), in groups of about `limit`; all of one
  * key are in one group. Sources come in the order of their ids; the relationships of as many of them as make up about
@@ -30,8 +34,7 @@ export async function* walkTies(
       continue;
     }
     const ties = await readTiesFrom(client, label, ats);
-    const inside = ties.filter((tie) => isInRange(scanKeyOfTie(tie), range));
-    inside.sort((left, right) => compareScanKeys(scanKeyOfTie(left), scanKeyOfTie(right)));
+    const inside = inScanOrder(ties.filter((tie) => isInRange(scanKeyOfTie(tie), range)));
     if (inside.length > 0) yield inside;
   }
 }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { nodesWithBadIds, tiesWithBadEnds } from '../../connectors/neo4j/bad-ids.ts';
 import type { Neo4jClient } from '../../connectors/neo4j/client.ts';
 import { openClient } from '../../connectors/neo4j/open-client.ts';
+import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import { WHOLE_RANGE } from '../../schemas/scan-order.ts';
@@ -113,10 +114,12 @@ describe('the agents of a legacy Neo4j graph', () => {
         statements++;
         return client.stream(text);
       },
+      query: client.query.bind(client),
     } as unknown as Neo4jClient;
+    const looker = { client: counting, clock: systemClock };
     try {
-      const nodes = await Array.fromAsync(nodesWithBadIds(counting, graph.labels.agent, 10));
-      const ties = await Array.fromAsync(tiesWithBadEnds(counting, graph.labels.agent, 10));
+      const nodes = await Array.fromAsync(nodesWithBadIds(looker, graph.labels.agent, 10));
+      const ties = await Array.fromAsync(tiesWithBadEnds(looker, graph.labels.agent, 10));
       assert.equal(statements, 2);
       for (const [chunks, expected] of [
         [nodes, 70],

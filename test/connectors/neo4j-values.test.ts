@@ -35,7 +35,8 @@ describe('properties in Neo4j', () => {
 
   it('keeps any attributes under any names apart from those that are taken', () => {
     const name = fc.oneof(
-      fc.string(),
+      // An attribute of this name is no attribute (entity-fault.ts).
+      fc.string().filter((text) => text !== '__proto__'),
       fc.constantFrom('id', 'type', '', '_version', '_attr_id', '_attr_', '_lock'),
     );
     const scalar = fc.oneof(fc.string(), fc.boolean(), fc.double({ noNaN: true, noDefaultInfinity: true }));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import neo4j from 'neo4j-driver';
 import type { RejectedItem } from '../../connectors/connector.ts';
 import { ChangeoverError } from '../../core/errors.ts';
@@ -90,14 +91,16 @@ test('the vector index finds a memory by its own vector', async () => {
   );
   assert.equal(index?.state, 'ONLINE');
   for (const { id, vector } of (await Array.fromAsync(society.memories())).slice(0, 5)) {
-    const [found] = await query(
-      'CALL db.index.vector.queryNodes($name, 1, $vector) YIELD node RETURN node.id AS id',
-      {
-        name: index?.name,
-        vector: [...vector],
-      },
-    );
-    assert.equal(found?.id, id);
+    const nearest = async () => {
+      const [found] = await query(
+        'CALL db.index.vector.queryNodes($name, 1, $vector) YIELD node RETURN node.id AS id',
+        { name: index?.name, vector: [...vector] },
+      );
+      return found?.id;
+    };
+    // What was written is in the vector index a moment later.
+    for (let looks = 0; looks < 50 && (await nearest()) !== id; looks++) await sleep(100);
+    assert.equal(await nearest(), id);
   }
 });
 
