@@ -1,12 +1,15 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Change } from '../../schemas/change.ts';
 import type { Outcome, StoreContext } from '../connector.ts';
+import { DictionaryCapture } from './capture.ts';
+import type { CaptureHome } from './capture-home.ts';
 import { isMissing } from './errors.ts';
 import { catchUp, isUpToDate, openSnapshot } from './open-snapshot.ts';
 import type { DictionaryOptions } from './options.ts';
-import { DictionaryOwner, serial } from './owner.ts';
+import { DictionaryOwner } from './owner.ts';
 import { type DictionaryPaths, dictionaryPaths } from './paths.ts';
 import { prepareDictionary } from './schema.ts';
+import { serial } from './serial.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WritableOptions } from './writable.ts';
 
@@ -15,18 +18,25 @@ import type { WritableOptions } from './writable.ts';
  * the owner's own state where this process is the owner, else by the files: what another process has written since is
  * taken over each time that something is asked for, while what is being walked stays one state.
  */
-export class DictionaryClient {
+export class DictionaryClient implements CaptureHome {
   readonly paths: DictionaryPaths;
   readonly #options: WritableOptions;
   readonly #oneAtATime = serial();
   #owner: DictionaryOwner | undefined;
   #reader: Snapshot | undefined;
   #closed = false;
+  /** Where writes are captured. */
+  readonly capture: DictionaryCapture | undefined;
 
   constructor(settings: DictionaryOptions, context: StoreContext) {
     this.paths = dictionaryPaths(settings.file);
     const { name, role, logger } = context;
     this.#options = { paths: this.paths, settings, logger, mark: { name, role }, create: settings.create };
+    const { capture, kinds, clock } = context;
+    this.capture =
+      capture === undefined || role !== 'legacy'
+        ? undefined
+        : new DictionaryCapture(this, { capture, kinds, clock, store: name, outbox: settings.outbox });
   }
 
   get cutBytes(): number {
@@ -35,6 +45,14 @@ export class DictionaryClient {
 
   get isOwner(): boolean {
     return this.#owner !== undefined;
+  }
+
+  get owned(): DictionaryOwner | undefined {
+    return this.#owner;
+  }
+
+  own(): Promise<DictionaryOwner> {
+    return this.#own();
   }
 
   prepare(): Promise<void> {
@@ -62,7 +80,8 @@ export class DictionaryClient {
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.capture?.close();
     return this.#oneAtATime(async () => {
       this.#closed = true;
       const [owner, reader] = [this.#owner, this.#reader];

@@ -10,7 +10,7 @@ import { tieKey } from './overlay.ts';
 import { isFault, type RawAgent, readMember, writeAgent } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
 import { sortLine } from './sorted-lines.ts';
-import { editTies, holdsTies, readTies, type TieEdits } from './ties.ts';
+import { editTies, effectiveEdits, holdsTies, readTies } from './ties.ts';
 import { contentOf, lineOf, tieOf, tiePlace } from './versions-file.ts';
 
 type Relationship = EntityOf['relationship'];
@@ -131,7 +131,7 @@ class Rewriter {
     const held = this.#options.snapshot.overlay.agents.get(id);
     const found =
       member.value === undefined ? { path: '', reason: 'too long' } : readMember(id, member.value);
-    const raw = isFault(found) ? undefined : found.raw;
+    const raw = this.#options.snapshot.overlay.rawOf(id) ?? (isFault(found) ? undefined : found.raw);
     if (held === undefined) return raw === undefined || !holdsTies(raw) ? AS_IT_IS : this.#written(id, raw);
     if (raw === undefined) this.#warn(member, id, 'what could not be read is replaced by what is known now');
     if (held.entity === null) return { value: undefined, orphans: this.#orphans(id, raw) };
@@ -139,9 +139,10 @@ class Rewriter {
   }
 
   *newAgents(): Generator<{ readonly id: string; readonly value: string }> {
-    for (const [id, { entity }] of this.#options.snapshot.overlay.agents) {
+    const { overlay } = this.#options.snapshot;
+    for (const [id, { entity }] of overlay.agents) {
       if (entity === null || this.#done.has(id)) continue;
-      const { value } = this.#written(id, writeAgent(entity, undefined));
+      const { value } = this.#written(id, writeAgent(entity, overlay.rawOf(id)));
       if (value !== undefined) yield { id, value };
     }
   }
@@ -152,7 +153,7 @@ class Rewriter {
     const edits = new Map<string, Relationship | null>();
     for (const tie of this.#foldable.get(id) ?? []) edits.set(tieKey(tie), tie);
     for (const [key, { entity }] of this.#options.snapshot.overlay.ties.get(id) ?? []) edits.set(key, entity);
-    return { value: toJson(editTies(id, raw, edits satisfies TieEdits)), orphans: [] };
+    return { value: toJson(editTies(id, raw, effectiveEdits(id, raw, edits))), orphans: [] };
   }
 
   /** The ties of an agent that goes, except those of which the journal has its own word. */

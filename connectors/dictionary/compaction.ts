@@ -4,12 +4,13 @@ import type { Logger } from '../../core/logger.ts';
 import { writeCompacted } from './compacted-versions.ts';
 import { notAsAnnounced, translated } from './errors.ts';
 import { hasContent } from './file-writer.ts';
+import { handOnOutbox } from './hand-on-outbox.ts';
 import { createJournal, type JournalHeader, readJournalHeader } from './journal.ts';
 import { type CompactedFile, type CompactedFiles, encodeCompaction } from './journal-entries.ts';
 import { catchUp } from './open-snapshot.ts';
 import { Overlay } from './overlay.ts';
 import { type DictionaryPaths, openIfThere, syncFolder } from './paths.ts';
-import type { Snapshot } from './snapshot.ts';
+import { journalAtStart, type Snapshot } from './snapshot.ts';
 
 /**
  * Folds the journal into the base and the versions file, in steps after each of which the process may die:
@@ -20,8 +21,9 @@ import type { Snapshot } from './snapshot.ts';
  *             is what holds: who finds the announcement finishes the steps behind it, or reads the files by the names
  *             that it gives.
  * 3. rename   the versions, then the base.
- * 4. restart  an empty journal takes the old one's place, which is the only other copy: so who finishes what another
- *             has begun makes sure first that both files are there, by either name, to the last byte.
+ * 4. restart  a new journal takes the old one's place, which is the only other copy: so who finishes what another
+ *             has begun makes sure first that both files are there, by either name, to the last byte. In it is what
+ *             the old one had of the outbox and the log has not confirmed (hand-on-outbox.ts).
  *
  * Without the announcement there would be a moment between the two renames at which the base of one generation stands
  * beside the versions of another, and a tie whose agent has just come or gone stands in neither.
@@ -98,7 +100,9 @@ function finishingSteps(
       name: 'restart',
       run: async () => {
         await syncFolder(paths.folder);
-        await createJournal(paths.journal, header, header.generation + 1);
+        await createJournal(paths.journal, header, header.generation + 1, (append) =>
+          handOnOutbox(paths, append),
+        );
       },
     },
   ];
@@ -128,8 +132,7 @@ export async function recoverCompaction(paths: DictionaryPaths, logger: Logger):
   if (file === undefined) return;
   try {
     const header = await readJournalHeader(file, paths.journal);
-    const journal = { file, header, end: header.bytes, tornBytes: 0 };
-    const files = await catchUp(paths, journal, new Overlay());
+    const files = await catchUp(paths, journalAtStart(file, header), new Overlay());
     if (files !== undefined) {
       const pending = await translated(`finish the compaction of ${paths.base}`, () =>
         pendingFiles(paths, files),

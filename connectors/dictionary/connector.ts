@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Connector } from '../connector.ts';
 import { DictionaryClient } from './client.ts';
-import { DICTIONARY_KINDS } from './journal-entries.ts';
+import { DICTIONARY_KINDS } from './dictionary-kinds.ts';
 import { type DictionaryOptions, dictionaryOptions } from './options.ts';
 import { dictionaryProbe } from './probe.ts';
 import { lookAt } from './schema.ts';
@@ -23,13 +23,14 @@ export const dictionaryConnector: Connector<typeof dictionaryOptions> = {
     }
     // Agents before their relationships, whatever the configuration's order.
     const kinds = DICTIONARY_KINDS.filter((kind) => context.kinds.includes(kind));
-    const client = new DictionaryClient(options, context);
+    const client = new DictionaryClient(options, { ...context, kinds });
     await lookAt(client.paths, { mayBeMissing: options.create || context.role === 'target' });
     return {
       name: context.name,
       prepare: () => client.prepare(),
       source: dictionarySource(client, kinds),
       sink: dictionarySink(client, kinds),
+      ...(client.capture === undefined ? {} : { capture: client.capture }),
       probe: dictionaryProbe(client, { role: context.role, settings: options }),
       close: () => client.close(),
     };

@@ -69,6 +69,26 @@ export function notAnObject(reason: string): ChangeoverError {
   });
 }
 
+/** The log has not taken what was captured for so long that the bound is reached. */
+export function outboxFull(store: string, maxEntries: number): ChangeoverError {
+  return new ChangeoverError(
+    'outbox-full',
+    `${store} takes no writes now: ${maxEntries} of them wait for the log.`,
+    { hint: 'See to it that the relay runs and Kafka answers; writing goes on by itself then.' },
+  );
+}
+
+/** The journal was put there from an older copy without the file beside it: new entries would count as relayed. */
+export function relayedTooFar(base: string, relayed: string): ChangeoverError {
+  return new ChangeoverError(
+    'mismatch',
+    `${relayed} says that more was relayed of what ${base} captured than its journal has ever held.`,
+    {
+      hint: `Restore the dictionary with all files beside it from a copy of one moment. Or move ${relayed} away: what the journal holds is relayed once more, which is harmless.`,
+    },
+  );
+}
+
 interface DamagedPlace {
   readonly line: number;
   readonly offset: number;

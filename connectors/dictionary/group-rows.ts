@@ -48,7 +48,11 @@ export function tiesOf(snapshot: Snapshot, index: AgentIndex, group: Group): Tie
     versions.set(key, line);
     if (line.deleted) held.set(key, { version: line.version, entity: null });
   }
-  const { raw, rejected } = readBase(snapshot, group, '; its friends are not read');
+  const written = snapshot.overlay.rawOf(group.id);
+  const { raw, rejected } =
+    written === undefined
+      ? readBase(snapshot, group, '; its friends are not read')
+      : { raw: written, rejected: [] };
   const faults = new Faults();
   const changed = snapshot.overlay.ties.get(group.id);
   const add = (tie: EntityOf['relationship'], whereIs: () => string): void => {

@@ -2,7 +2,7 @@ import { compareCodePoints } from '../../core/text.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
 import type { AgentIndex, IndexEntry } from './agent-index.ts';
 import { Cursor } from './cursor.ts';
-import type { DictionaryKind } from './journal-entries.ts';
+import type { DictionaryKind } from './dictionary-kinds.ts';
 import type { Snapshot } from './snapshot.ts';
 import { placeOf, type VersionLine } from './versions-file.ts';
 

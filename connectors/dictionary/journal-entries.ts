@@ -2,15 +2,11 @@ import { ChangeoverError } from '../../core/errors.ts';
 import type { Change } from '../../schemas/change.ts';
 import { type Codec, createCodec } from '../../schemas/codec.ts';
 import type { Kind } from '../../schemas/kinds.ts';
+import { type CapturedBytes, splitCaptured } from './captured-entries.ts';
+import { DICTIONARY_KINDS } from './dictionary-kinds.ts';
 import type { FilePrint } from './file-writer.ts';
-
-/** What a dictionary holds, in either role. The order is part of the journal's format: add at the end only. */
-export const DICTIONARY_KINDS = ['agent', 'relationship'] as const satisfies readonly Kind[];
-export type DictionaryKind = (typeof DICTIONARY_KINDS)[number];
-
-export function isDictionaryKind(kind: Kind): kind is DictionaryKind {
-  return (DICTIONARY_KINDS as readonly Kind[]).includes(kind);
-}
+import type { OutboxState } from './outbox-tally.ts';
+import { plainChange } from './plain-change.ts';
 
 /**
  * What a frame of the journal says. A change stands there as it stands in the log (Avro, single-object encoding):
@@ -20,10 +16,16 @@ export function isDictionaryKind(kind: Kind): kind is DictionaryKind {
  *     changes:    0x00, then for each: kind (1 byte), length of key (4), key, length of value (4), value
  *     compaction: 0x02, then JSON: the files of the next generation are complete, and replace the present ones
  *                 (0x01 was the same without what the files hold)
+ *     captured:   0x03, then entries (captured-entries.ts): what the application wrote. The journal is its outbox
+ *     carried:    0x04, then such entries: captured in an earlier journal, in the base since, and not in the log yet
+ *     outbox:     0x05, then JSON: what else of the outbox an earlier journal knew
  */
 export type JournalRecord =
   | { readonly type: 'changes'; readonly changes: readonly Change[] }
-  | { readonly type: 'compaction'; readonly files: CompactedFiles };
+  | { readonly type: 'compaction'; readonly files: CompactedFiles }
+  | { readonly type: 'captured'; readonly entries: Iterable<CapturedBytes> }
+  | { readonly type: 'carried'; readonly entries: Iterable<CapturedBytes> }
+  | { readonly type: 'outbox'; readonly state: OutboxState };
 
 export interface CompactedFile extends FilePrint {
   /** In the dictionary's folder. */
@@ -37,6 +39,9 @@ export interface CompactedFiles {
 
 const CHANGES = 0;
 const COMPACTION = 2;
+const CAPTURED = 3;
+const CARRIED = 4;
+const OUTBOX = 5;
 const ENTRY_OVERHEAD_BYTES = 9;
 
 const codec: Codec = createCodec();
@@ -62,6 +67,19 @@ export function encodeCompaction(files: CompactedFiles): Buffer {
   return Buffer.concat([Buffer.of(COMPACTION), Buffer.from(JSON.stringify(files))]);
 }
 
+/** Entries as `encodeCaptured` gives them. */
+export function encodeCapturedRecord(
+  type: 'captured' | 'carried',
+  entries: readonly Uint8Array[],
+  bytes?: number,
+): Buffer {
+  return Buffer.concat([Buffer.of(type === 'captured' ? CAPTURED : CARRIED), ...entries], bytes);
+}
+
+export function encodeOutboxState(state: OutboxState): Buffer {
+  return Buffer.concat([Buffer.of(OUTBOX), Buffer.from(JSON.stringify(state))]);
+}
+
 /** Throws `unsupported` for a record of a later version of Changeover. */
 export function decodeRecord(path: string, payload: Buffer): JournalRecord {
   const [type] = payload;
@@ -69,6 +87,10 @@ export function decodeRecord(path: string, payload: Buffer): JournalRecord {
   if (type === COMPACTION) {
     return { type: 'compaction', files: JSON.parse(payload.toString('utf8', 1)) as CompactedFiles };
   }
+  if (type === CAPTURED) return { type: 'captured', entries: splitCaptured(payload, 1) };
+  if (type === CARRIED) return { type: 'carried', entries: splitCaptured(payload, 1) };
+  if (type === OUTBOX)
+    return { type: 'outbox', state: JSON.parse(payload.toString('utf8', 1)) as OutboxState };
   throw new ChangeoverError(
     'unsupported',
     `The journal ${path} has a record of type ${String(type)}, not known here.`,
@@ -84,12 +106,7 @@ function* decodeEntries(payload: Buffer): Generator<Change> {
     const keyEnd = at + 5 + payload.readUInt32LE(at + 1);
     const valueEnd = keyEnd + 4 + payload.readUInt32LE(keyEnd);
     const key = payload.toString('utf8', at + 5, keyEnd);
-    yield plain(codec.decode(kind, key, payload.subarray(keyEnd + 4, valueEnd)));
+    yield plainChange(codec.decode(kind, key, payload.subarray(keyEnd + 4, valueEnd)));
     at = valueEnd;
   }
-}
-
-/** Avro gives records a class of their own; what a source answers is plain, wherever it comes from. */
-function plain(change: Change): Change {
-  return change.after === null ? change : ({ ...change, after: { ...change.after } } as Change);
 }

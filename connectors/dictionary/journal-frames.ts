@@ -56,6 +56,11 @@ export function encodeFrame(salt: number, payload: Uint8Array): Buffer {
   return frame;
 }
 
+/** What a frame takes up. */
+export function frameBytes(payload: Uint8Array): number {
+  return FRAME_HEADER_BYTES + payload.byteLength;
+}
+
 /** The whole frames, and where they end. Throws `mismatch` for damage that no crash explains. */
 export async function* readFrames(
   file: FileHandle,
@@ -105,10 +110,11 @@ async function laterFrame(
   options: FramesOptions,
   from: number,
 ): Promise<number | undefined> {
-  const bytes = Buffer.allocUnsafe(SEARCH_BYTES);
+  if (from >= options.size) return undefined;
+  const bytes = Buffer.allocUnsafe(Math.min(SEARCH_BYTES, options.size - from));
   // Windows overlap, so that a marker on the seam is seen whole in one of them.
   for (let start = from; start < options.size; start += SEARCH_BYTES - MARKER.byteLength + 1) {
-    const { bytesRead } = await file.read(bytes, 0, Math.min(SEARCH_BYTES, options.size - start), start);
+    const { bytesRead } = await file.read(bytes, 0, Math.min(bytes.byteLength, options.size - start), start);
     const window = bytes.subarray(0, bytesRead);
     for (let at = window.indexOf(MARKER); at >= 0; at = window.indexOf(MARKER, at + 1)) {
       if ((await readFrame(file, options, start + at)) !== undefined) return start + at;

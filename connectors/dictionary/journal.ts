@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { ChangeoverError } from '../../core/errors.ts';
@@ -6,7 +6,7 @@ import { isRecord, tryParseJson } from '../../core/json.ts';
 import type { Role } from '../connector.ts';
 import { dictionaryError } from './errors.ts';
 import { encodeFrame, MAX_PAYLOAD_BYTES } from './journal-frames.ts';
-import { replaceFile } from './paths.ts';
+import { replaceFileBy } from './paths.ts';
 
 /** Who the dictionary belongs to. */
 export interface Mark {
@@ -19,6 +19,8 @@ export interface JournalHeader extends Mark {
   readonly salt: number;
   /** One more with each compaction. */
   readonly generation: number;
+  /** Names the outbox that this journal and those that follow it make up. */
+  readonly outbox: string;
   /** Where the frames begin. */
   readonly bytes: number;
 }
@@ -27,15 +29,27 @@ export interface JournalHeader extends Mark {
 const MAGIC = Buffer.from('CHGOVJ1\n');
 const FIXED_BYTES = MAGIC.byteLength + 8;
 
-/** Makes an empty journal in the place of whatever was there. */
-export async function createJournal(path: string, mark: Mark, generation: number): Promise<void> {
-  const { role, name } = mark;
-  const json = Buffer.from(JSON.stringify({ role, name, generation, salt: randomInt(2 ** 32) }));
+/** Appends a frame to a journal that is being made. */
+export type AppendPayload = (payload: Uint8Array) => Promise<void>;
+
+/** Makes a journal in the place of whatever was there: an empty one, or with what `fill` appends. */
+export async function createJournal(
+  path: string,
+  mark: Mark & { readonly outbox?: string },
+  generation: number,
+  fill: (append: AppendPayload) => Promise<void> = async () => {},
+): Promise<void> {
+  const { role, name, outbox = randomUUID() } = mark;
+  const salt = randomInt(2 ** 32);
+  const json = Buffer.from(JSON.stringify({ role, name, generation, salt, outbox }));
   const fixed = Buffer.alloc(FIXED_BYTES);
   MAGIC.copy(fixed);
   fixed.writeUInt32LE(json.byteLength, MAGIC.byteLength);
   fixed.writeUInt32LE(crc32(json), MAGIC.byteLength + 4);
-  await replaceFile(path, Buffer.concat([fixed, json]));
+  await replaceFileBy(path, async (file) => {
+    await file.writeFile(Buffer.concat([fixed, json]));
+    await fill((payload) => file.writeFile(encodeFrame(salt, payload)));
+  });
 }
 
 export async function readJournalHeader(file: FileHandle, path: string): Promise<JournalHeader> {
@@ -47,7 +61,12 @@ export async function readJournalHeader(file: FileHandle, path: string): Promise
     await file.read(json, 0, length, FIXED_BYTES);
     const header = tryParseJson(json.toString('utf8'));
     if (crc32(json) === fixed.readUInt32LE(MAGIC.byteLength + 4) && isRecord(header))
-      return { ...(header as unknown as Omit<JournalHeader, 'bytes'>), bytes: FIXED_BYTES + length };
+      return {
+        // Before there was capture, a journal named none.
+        outbox: 'first',
+        ...(header as unknown as Omit<JournalHeader, 'bytes' | 'outbox'>),
+        bytes: FIXED_BYTES + length,
+      };
   }
   throw new ChangeoverError('mismatch', `${path} does not begin as a journal of Changeover does.`, {
     hint: 'Restore it from a copy, with the dictionary and its versions; or move it away, and what it held is lost.',

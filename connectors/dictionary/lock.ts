@@ -8,6 +8,8 @@ import { isMissing, translated } from './errors.ts';
 
 export interface Lock {
   readonly path: string;
+  /** False when somebody has taken it away. */
+  isHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
@@ -16,20 +18,52 @@ export interface LockHolder extends ProcessIdentity {
   readonly token: string;
 }
 
+/** What is said of a lock that another process holds. */
+export interface LockUse {
+  /** "<this> by process 5 on host a" */
+  readonly doing: string;
+  /** What to do while that process is alive. */
+  readonly hint: string;
+}
+
+const WRITING: LockUse = {
+  doing: 'The dictionary is being written',
+  hint: 'Only one process writes a dictionary. Stop the other one, or send it the changes.',
+};
+
+/** Takes the lock file; throws `conflict` while another holder is alive, or may be. */
+export async function takeLock(path: string, use: LockUse = WRITING): Promise<Lock> {
+  const taken = await taking(path);
+  if ('release' in taken) return taken;
+  throw heldBy(taken, use);
+}
+
+/** The same, but undefined while its holder is alive. Throws `conflict` where only an operator can tell whether it is. */
+export async function takeLockUnlessHeld(path: string, use: LockUse): Promise<Lock | undefined> {
+  const taken = await taking(path);
+  if ('release' in taken) return taken;
+  if (taken.state === 'alive') return undefined;
+  throw heldBy(taken, use);
+}
+
+interface Held {
+  readonly path: string;
+  readonly holder: LockHolder;
+  readonly state: ProcessState;
+}
+
 /**
- * Takes the lock file, or throws `conflict` while somebody else who is alive holds it.
- *
  * The file comes into being whole (written under another name, then linked). A dead holder's is replaced by whoever
  * first makes `<path>.after-<its token>`: that too is a lock, taken in this same way, so that of two who find a dead
  * holder only one replaces the file, and a third who looked long ago finds another token there and gives up.
  */
-export async function takeLock(path: string): Promise<Lock> {
+function taking(path: string): Promise<Lock | Held> {
   return translated(`take the lock ${path}`, () => take(path, 0));
 }
 
 const MOST_DEAD_TAKERS = 10;
 
-async function take(path: string, depth: number): Promise<Lock> {
+async function take(path: string, depth: number): Promise<Lock | Held> {
   const token = randomUUID();
   const mine = `${path}.${token}`;
   await writeFile(mine, JSON.stringify({ ...thisProcess(), token }), { flag: 'wx' });
@@ -39,11 +73,12 @@ async function take(path: string, depth: number): Promise<Lock> {
     // It was let go of this moment.
     if (holder === undefined) return await take(path, depth + 1);
     const state = stateOf(holder);
-    if (state !== 'dead' || depth > MOST_DEAD_TAKERS) throw heldBy(path, holder, state);
+    if (state !== 'dead' || depth > MOST_DEAD_TAKERS) return { path, holder, state };
     const succession = await take(`${path}.after-${holder.token}`, depth + 1);
+    if (!('release' in succession)) return succession;
     try {
       const now = await readHolder(path);
-      if (now?.token !== holder.token) throw heldBy(path, now ?? holder, 'alive');
+      if (now?.token !== holder.token) return { path, holder: now ?? holder, state: 'alive' };
       await rename(mine, path);
       return held(path, token);
     } finally {
@@ -65,10 +100,12 @@ async function linked(from: string, to: string): Promise<boolean> {
 }
 
 function held(path: string, token: string): Lock {
+  const isHeld = async (): Promise<boolean> => (await readHolder(path))?.token === token;
   return {
     path,
+    isHeld,
     release: async () => {
-      if ((await readHolder(path))?.token === token) await rm(path, { force: true });
+      if (await isHeld()) await rm(path, { force: true });
     },
   };
 }
@@ -87,14 +124,10 @@ export async function readHolder(path: string): Promise<LockHolder | undefined> 
   throw new ChangeoverError('conflict', `${path} is no lock file of Changeover.`, { hint: 'Move it away.' });
 }
 
-function heldBy(path: string, { pid, host }: LockHolder, state: string): ChangeoverError {
+function heldBy({ path, holder: { pid, host }, state }: Held, { doing, hint }: LockUse): ChangeoverError {
   const who = pid === process.pid && state === 'alive' ? 'this very process' : `process ${pid} on ${host}`;
-  const hint =
-    state === 'unknown'
-      ? `If that process is gone, remove ${path}; if it is not, stop it first.`
-      : 'Only one process writes a dictionary. Stop the other one, or send it the changes.';
-  return new ChangeoverError('conflict', `The dictionary is being written by ${who}, which holds ${path}.`, {
-    hint,
+  return new ChangeoverError('conflict', `${doing} by ${who}, which holds ${path}.`, {
+    hint: state === 'alive' ? hint : `If that process is gone, remove ${path}; if it is not, stop it first.`,
   });
 }
 
@@ -121,7 +154,9 @@ export function thisProcess(): ProcessIdentity {
 }
 
 /** `unknown` for a process of another machine or container, into which we cannot look. */
-export function stateOf(identity: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
+export type ProcessState = 'alive' | 'dead' | 'unknown';
+
+export function stateOf(identity: ProcessIdentity): ProcessState {
   if (identity.host !== hostname()) return 'unknown';
   if (identity.boot !== bootId()) return 'dead';
   if (identity.pidNamespace !== pidNamespace()) return 'unknown';

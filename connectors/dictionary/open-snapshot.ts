@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { AgentIndexOptions } from './agent-index.ts';
@@ -7,10 +7,11 @@ import { isMissing, notAsAnnounced, notOfOneMoment, notTheirBase, translated } f
 import { isSamePrint } from './file-writer.ts';
 import { readJournalHeader } from './journal.ts';
 import { type CompactedFiles, decodeRecord } from './journal-entries.ts';
-import { readFrames } from './journal-frames.ts';
+import { frameBytes, readFrames } from './journal-frames.ts';
 import { Overlay } from './overlay.ts';
 import { type DictionaryPaths, openIfThere } from './paths.ts';
-import { type OpenJournal, Snapshot } from './snapshot.ts';
+import { journalAtStart, type OpenJournal, Snapshot } from './snapshot.ts';
+import { takeOver } from './take-over.ts';
 import { VersionsFile } from './versions-file.ts';
 
 const ATTEMPTS = 20;
@@ -58,7 +59,7 @@ async function tryOpen(paths: DictionaryPaths, options: OpenSnapshotOptions): Pr
     return new Snapshot({ base, versions, journal: undefined, overlay }, options);
   }
   const header = await readJournalHeader(file, paths.journal);
-  const journal: OpenJournal = { file, header, end: header.bytes, tornBytes: 0 };
+  const journal = journalAtStart(file, header);
   const compacted = await catchUp(paths, journal, overlay);
   if (compacted === undefined) {
     const generation = versions?.generation ?? 0;
@@ -135,13 +136,16 @@ export async function catchUp(
         journal.tornBytes = next.value.tornBytes;
         return undefined;
       }
-      const record = decodeRecord(paths.journal, next.value.payload);
+      const { offset, payload } = next.value;
+      const record = decodeRecord(paths.journal, payload);
       if (record.type === 'compaction') {
         // Nothing can follow in this journal.
         journal.end = size;
         return record.files;
       }
-      for (const change of record.changes) overlay.put(change);
+      takeOver(record, overlay, journal.outbox);
+      if (record.type === 'carried' || record.type === 'outbox')
+        journal.outbox.handedOnEnd = offset + frameBytes(payload);
     }
   });
 }
@@ -155,9 +159,14 @@ export async function isUpToDate(paths: DictionaryPaths, snapshot: Snapshot): Pr
   });
 }
 
-async function isCurrent(paths: DictionaryPaths, journal: OpenJournal): Promise<boolean> {
+function isCurrent(paths: DictionaryPaths, { file }: OpenJournal): Promise<boolean> {
+  return isSameFile(paths.journal, file);
+}
+
+/** Does the name still lead to the file that is open? */
+export async function isSameFile(path: string, file: FileHandle): Promise<boolean> {
   try {
-    const [named, opened] = await Promise.all([stat(paths.journal), journal.file.stat()]);
+    const [named, opened] = await Promise.all([stat(path), file.stat()]);
     return named.ino === opened.ino && named.dev === opened.dev;
   } catch (error) {
     if (isMissing(error)) return false;

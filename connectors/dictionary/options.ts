@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { outboxOptions } from '../outbox-options.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -44,6 +45,7 @@ export const dictionaryOptions = z.strictObject({
     .describe(
       'Folds the journal into the file at a clean end, so that a legacy application reads everything.',
     ),
+  outbox: outboxOptions.prefault({}),
 });
 
 export type DictionaryOptions = z.infer<typeof dictionaryOptions>;

@@ -2,7 +2,9 @@ import { compareCodePoints } from '../../core/text.ts';
 import type { Change } from '../../schemas/change.ts';
 import { parseKey, type ScanKey } from '../../schemas/keys.ts';
 import { type Held, isNewer } from '../../schemas/version.ts';
-import type { DictionaryKind } from './journal-entries.ts';
+import type { DictionaryKind } from './dictionary-kinds.ts';
+import { parseJsonExactly } from './exact-json.ts';
+import type { RawAgent } from './rows.ts';
 
 export type HeldAgent = Held<'agent'> & { readonly version: number };
 export type HeldTie = Held<'relationship'> & { readonly version: number };
@@ -20,11 +22,18 @@ export function parseTieKey(key: string): { readonly type: string; readonly targ
   return { type: key.slice(0, end), target: key.slice(end + 1) };
 }
 
+const NOTHING: RawAgent = {};
+
 /** What the journal changed: for each key the newest state, or that there is none any more. */
 export class Overlay {
   readonly agents = new Map<string, HeldAgent>();
   /** By source. */
   readonly ties = new Map<string, Map<string, HeldTie>>();
+  /**
+   * Agents as the application last wrote them, where that is more than the agent's own fields and its ties say: they
+   * stand for what the base has under the id. An empty one where what the base has is of an agent that was deleted.
+   */
+  readonly #raws = new Map<string, RawAgent | Buffer>();
   #entries = 0;
   #revision = 0;
   #sorted:
@@ -59,6 +68,28 @@ export class Overlay {
       ties.set(tieKey(identity), { version: change.version, entity: change.after });
       this.ties.set(identity.source, ties);
     }
+  }
+
+  /** Takes over what the application wrote, with (also as JSON that is parsed when it is asked for) the whole agent where that says more. */
+  putCaptured(change: Change, raw: RawAgent | Buffer | undefined): void {
+    this.put(change);
+    if (change.kind !== 'agent') return;
+    if (raw !== undefined) this.#raws.set(change.key, raw);
+    else if (change.op !== 'u') this.#raws.set(change.key, NOTHING);
+  }
+
+  /** Undefined where what the base has counts. */
+  rawOf(id: string): RawAgent | undefined {
+    const raw = this.#raws.get(id);
+    if (!Buffer.isBuffer(raw)) return raw;
+    const parsed = parseJsonExactly(raw.toString('utf8')) as RawAgent;
+    this.#raws.set(id, parsed);
+    return parsed;
+  }
+
+  /** The agents of which `rawOf` answers something. */
+  rawIds(): Iterable<string> {
+    return this.#raws.keys();
   }
 
   /** Undefined for a key that the journal says nothing of. */

@@ -1,34 +1,28 @@
 import { messageOf } from '../../core/errors.ts';
 import type { Change } from '../../schemas/change.ts';
-import { parseKey, type ScanKey } from '../../schemas/keys.ts';
 import { compareScanKeys } from '../../schemas/scan-order.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { APPLIED, type Outcome, rejected, STALE } from '../connector.ts';
 import { compactionSteps, recoverCompaction, removeLeftovers, runSteps } from './compaction.ts';
 import { translated } from './errors.ts';
-import { encodeEntry } from './journal-entries.ts';
+import { loadPlaces } from './load-places.ts';
 import { type Lock, takeLock } from './lock.ts';
+import { checked, inFrames, type Offered, type Refused } from './offered.ts';
+import type { OutboxTally } from './outbox-tally.ts';
+import type { Places } from './places.ts';
 import { claim } from './schema.ts';
+import { serial } from './serial.ts';
 import type { Snapshot } from './snapshot.ts';
-import { agentPlace, tiePlace } from './versions-file.ts';
 import { assertAlone, assertSound, openForWriting, type Writable, type WritableOptions } from './writable.ts';
 
-/** A change that the journal can take. */
-interface Offered {
-  readonly change: Change;
-  /** As the versions file sorts it. */
-  readonly place: ScanKey;
-  /** As the journal takes it. */
-  readonly entry: Buffer;
+/** What who writes has to itself while it works. */
+export interface Owned extends Writable {
+  /** Names the outbox. */
+  readonly outbox: string;
+  readonly tally: OutboxTally;
+  /** All of the dictionary, in memory. */
+  readonly places: Places;
 }
-
-/** A change that it never can. */
-interface Refused {
-  readonly fault: string;
-}
-
-const MAX_ENTRY_BYTES = 8 * 1024 * 1024;
-const FRAME_BYTES = 16 * 1024 * 1024;
 
 /**
  * The one process that writes: guard, journal, fsync, then memory. Works one batch after the other. When it does not
@@ -39,6 +33,7 @@ export class DictionaryOwner {
   readonly #lock: Lock;
   readonly #inOrder = serial();
   #present: Writable;
+  #places: Places | undefined;
   #broken = false;
   #closed: Promise<void> | undefined;
   /** Bytes of an unfinished write that were cut from the journal when it was opened. */
@@ -93,13 +88,38 @@ export class DictionaryOwner {
         accepted.push(offer);
         return APPLIED;
       });
-      const { journal, snapshot } = this.#present;
+      const { journal, snapshot, tally } = this.#present;
       for (const frame of inFrames(accepted)) {
         await journal.append(Buffer.concat(frame.map(({ entry }) => entry)));
-        for (const { change } of frame) snapshot.overlay.put(change);
+        for (const { change } of frame) {
+          snapshot.overlay.put(change);
+          tally.noteVersion(change.version);
+          this.#places?.follow(change);
+        }
       }
       return outcomes;
     });
+  }
+
+  /** Runs work that writes, alone, with the whole dictionary in memory: it is read when that is first asked for. */
+  exclusively<T>(work: (owned: Owned) => Promise<T>): Promise<T> {
+    return this.#inOrder(async () => {
+      if (this.#isFull) await this.#compact();
+      this.#places ??= await this.#load();
+      const { header, tally } = this.#present;
+      return work({ ...this.#present, outbox: header.outbox, tally, places: this.#places });
+    });
+  }
+
+  /** How far the journal is durable. */
+  get durableEnd(): { readonly generation: number; readonly end: number } {
+    const { header, journal } = this.#present;
+    return { generation: header.generation, end: journal.end };
+  }
+
+  /** Undefined until somebody has asked to write with all of it in memory. */
+  get places(): Places | undefined {
+    return this.#places;
   }
 
   compact(): Promise<void> {
@@ -130,8 +150,11 @@ export class DictionaryOwner {
 
   get #isFull(): boolean {
     const { compactAfterBytes, compactAfterEntries } = this.#options.settings;
-    const { journal, snapshot } = this.#present;
-    return journal.end > compactAfterBytes || snapshot.overlay.entries >= compactAfterEntries;
+    const { journal, snapshot, tally } = this.#present;
+    // What the last journal handed on is no reason to begin the next one.
+    return (
+      journal.end - tally.handedOnEnd > compactAfterBytes || snapshot.overlay.entries >= compactAfterEntries
+    );
   }
 
   async #versionsOf(offered: readonly (Offered | Refused)[]): Promise<readonly (number | null)[]> {
@@ -146,6 +169,15 @@ export class DictionaryOwner {
     );
     for (const [index, { at }] of unknown.entries()) held[at] = lines[index]?.[0]?.version ?? null;
     return held;
+  }
+
+  async #load(): Promise<Places> {
+    const { logger, settings } = this.#options;
+    const { snapshot, tally } = this.#present;
+    const { maxAgentBytes } = settings;
+    const { places, lastVersion } = await loadPlaces({ snapshot, maxAgentBytes, logger });
+    tally.noteVersion(lastVersion);
+    return places;
   }
 
   async #compact(): Promise<void> {
@@ -171,47 +203,11 @@ export class DictionaryOwner {
     try {
       await runSteps(paths, others);
       this.#present = await openForWriting(this.#options);
+      this.#present.tally.noteVersion(old.tally.lastVersion);
     } catch (error) {
       this.#broken = true;
       throw error;
     }
     await old.snapshot.release();
   }
-}
-
-/** The change as it would be written, or why it cannot be: known before anything is. */
-function checked(change: Change): Offered | Refused {
-  const { kind, key } = change;
-  const place = kind === 'agent' ? agentPlace(key) : tiePlace(parseKey('relationship', key));
-  const entry = encodeEntry({ ...change, before: null } as Change);
-  if (entry.byteLength > MAX_ENTRY_BYTES)
-    return {
-      fault: `it has ${entry.byteLength} bytes, more than the ${MAX_ENTRY_BYTES} of a journal's entry`,
-    };
-  return { change, place, entry };
-}
-
-/** Parts what was accepted into frames of bounded size. */
-function* inFrames(accepted: readonly Offered[]): Generator<readonly Offered[]> {
-  let frame: Offered[] = [];
-  let bytes = 0;
-  for (const offer of accepted) {
-    frame.push(offer);
-    bytes += offer.entry.byteLength;
-    if (bytes < FRAME_BYTES) continue;
-    yield frame;
-    frame = [];
-    bytes = 0;
-  }
-  if (frame.length > 0) yield frame;
-}
-
-/** Runs works one after the other, in the order in which they were asked for; a failure stops only its own. */
-export function serial(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work, work);
-    last = mine.catch(() => {});
-    return mine;
-  };
 }

@@ -13,6 +13,14 @@ export interface DictionaryPaths {
   readonly versions: string;
   /** Who may write. */
   readonly lock: string;
+  /** Whether the application's writes are captured. */
+  readonly capture: string;
+  /** What the log has confirmed of what was captured. */
+  readonly relayed: string;
+  /** Entries that the log can never take. */
+  readonly setAside: string;
+  /** Who may drain the outbox. */
+  readonly relayLock: string;
   readonly folder: string;
 }
 
@@ -24,6 +32,10 @@ export function dictionaryPaths(file: string): DictionaryPaths {
     journal: `${base}.journal`,
     versions: `${base}.versions`,
     lock: `${base}.lock`,
+    capture: `${base}.capture`,
+    relayed: `${base}.relayed`,
+    setAside: `${base}.set-aside`,
+    relayLock: `${base}.relay-lock`,
     folder: dirname(base),
   };
 }
@@ -58,12 +70,17 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /** Replaces a file: a crash leaves the old content or the new, never a part of it. */
-export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+export function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  return replaceFileBy(path, (file) => file.writeFile(content));
+}
+
+/** The same, for content that is written piece by piece. */
+export async function replaceFileBy(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = `${path}.new-${process.pid}`;
   try {
     const handle = await open(temporary, 'w');
     try {
-      await handle.writeFile(content);
+      await write(handle);
       await handle.sync();
     } finally {
       await handle.close();

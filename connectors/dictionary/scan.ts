@@ -3,9 +3,9 @@ import { keyOf, type ScanKey, scanKeyOf } from '../../schemas/keys.ts';
 import { isInRange, type ScanRange, WHOLE_RANGE } from '../../schemas/scan-order.ts';
 import type { RejectedItem, ScanChunk, ScanOptions, SourceRow } from '../connector.ts';
 import type { AgentIndex } from './agent-index.ts';
+import type { DictionaryKind } from './dictionary-kinds.ts';
 import { agentOf, tiesOf } from './group-rows.ts';
 import { type Group, groupsOf } from './groups.ts';
-import type { DictionaryKind } from './journal-entries.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** The rows of one id in scan order, and what of it cannot be moved. */

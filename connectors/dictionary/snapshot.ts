@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { AgentIndex, type AgentIndexOptions } from './agent-index.ts';
 import type { BaseFile } from './base-file.ts';
 import type { JournalHeader } from './journal.ts';
+import { OutboxTally } from './outbox-tally.ts';
 import type { Overlay } from './overlay.ts';
 import type { VersionsFile } from './versions-file.ts';
 
@@ -11,6 +12,11 @@ export interface OpenJournal {
   /** Behind the last whole frame. */
   end: number;
   tornBytes: number;
+  readonly outbox: OutboxTally;
+}
+
+export function journalAtStart(file: FileHandle, header: JournalHeader): OpenJournal {
+  return { file, header, end: header.bytes, tornBytes: 0, outbox: new OutboxTally() };
 }
 
 export interface SnapshotParts {

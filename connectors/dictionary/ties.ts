@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isRecord } from '../../core/json.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import type { EntityOf, Scalars } from '../../schemas/change.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
-import { parseTieKey } from './overlay.ts';
+import { parseTieKey, tieKey } from './overlay.ts';
 import { described, isAbsent, isFault, type RawAgent, type RowFault, step, withoutAbsent } from './rows.ts';
 
 type Relationship = EntityOf['relationship'];
@@ -155,6 +156,32 @@ function readTie({ source, target, path }: Friend, parts: TieParts): PlacedTie |
   };
   const found = entityFault('relationship', tie);
   return found === undefined ? { path, tie } : fault(`cannot be moved: ${found}`);
+}
+
+/** Whether two ties of one key say the same, or neither is there. */
+export function isSameTie(left: Relationship | undefined, right: Relationship | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  return (
+    Object.is(left.strength, right.strength) &&
+    left.since === right.since &&
+    isDeepStrictEqual({ ...left.properties }, { ...right.properties })
+  );
+}
+
+/** Those of the edits that change something: the others would only write out what the legacy shape leaves unsaid. */
+export function effectiveEdits(source: string, raw: RawAgent, edits: TieEdits): TieEdits {
+  const memory = readMemory(raw);
+  if (isFault(memory)) return edits;
+  const present = new Map(readTies(source, raw).ties.map(({ tie }) => [tieKey(tie), tie]));
+  const readable = new Set([...present.values()].map(({ target }) => target));
+  return new Map(
+    [...edits].filter(([key, tie]) => {
+      if (tie !== null || present.has(key)) return !isSameTie(present.get(key), tie ?? undefined);
+      // What is there of a friend, and cannot be read, goes with the tie.
+      const { target } = parseTieKey(key);
+      return !readable.has(target) && memory.friends.includes(target);
+    }),
+  );
 }
 
 /** By tieKey: the tie as it is from now on, or null where there is none any more. */

@@ -3,9 +3,9 @@ import { ChangeoverError } from '../../core/errors.ts';
 import { isRecord, toJson, tryParseJson } from '../../core/json.ts';
 import type { EntityOf, Scalars } from '../../schemas/change.ts';
 import type { ScanKey } from '../../schemas/keys.ts';
+import type { DictionaryKind } from './dictionary-kinds.ts';
 import { translated } from './errors.ts';
 import type { FilePrint } from './file-writer.ts';
-import type { DictionaryKind } from './journal-entries.ts';
 import { openIfThere } from './paths.ts';
 import { SortedLines } from './sorted-lines.ts';
 

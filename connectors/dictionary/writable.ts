@@ -7,6 +7,7 @@ import { encodeChanges } from './journal-entries.ts';
 import { membersOf } from './members.ts';
 import { openSnapshot } from './open-snapshot.ts';
 import type { DictionaryOptions } from './options.ts';
+import type { OutboxTally } from './outbox-tally.ts';
 import type { DictionaryPaths } from './paths.ts';
 import type { PrepareOptions } from './schema.ts';
 import type { OpenJournal, Snapshot } from './snapshot.ts';
@@ -21,6 +22,7 @@ export interface Writable {
   readonly snapshot: Snapshot;
   readonly header: JournalHeader;
   readonly journal: Journal;
+  readonly tally: OutboxTally;
   readonly cutBytes: number;
 }
 
@@ -34,7 +36,7 @@ export async function openForWriting({ paths, settings, logger }: WritableOption
   try {
     if (snapshot.base.compressed) throw packedError(paths);
     if (snapshot.journal === undefined) throw new Error(`${paths.journal} has vanished.`);
-    const { file, header, end, tornBytes } = snapshot.journal;
+    const { file, header, end, tornBytes, outbox } = snapshot.journal;
     if (tornBytes > 0) await cutTail(paths, snapshot.journal, logger);
     const journal = new Journal({
       path: paths.journal,
@@ -43,7 +45,7 @@ export async function openForWriting({ paths, settings, logger }: WritableOption
       end,
       payloadOf: encodeChanges,
     });
-    return { snapshot, header, journal, cutBytes: tornBytes };
+    return { snapshot, header, journal, tally: outbox, cutBytes: tornBytes };
   } catch (error) {
     await snapshot.release();
     throw error;
