@@ -1,3 +1,4 @@
 /** Everything that is generated and committed. */
 import './generate-types.ts';
 import './generate-docs.ts';
+import './generate-openapi.ts';
