@@ -41,6 +41,11 @@ export function optionText<S extends z.ZodType>(schema: S): (text: string) => z.
   };
 }
 
+/** Names separated by commas; undefined where none were asked for. */
+export function nameList(text: string | undefined): readonly string[] | undefined {
+  return text?.split(',').map((name) => name.trim());
+}
+
 export function kindList(text: string): readonly Kind[] {
   const parsed = z.array(z.enum(KINDS)).safeParse(text.split(',').map((part) => part.trim()));
   if (!parsed.success) throw new InvalidArgumentError(`The kinds are ${KINDS.join(', ')}.`);

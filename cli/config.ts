@@ -4,7 +4,9 @@ import type { Connector, Role } from '../connectors/connector.ts';
 import { loadConfig } from '../core/config.ts';
 import { LOG_LEVELS } from '../core/logger.ts';
 import { kafkaOptions } from '../log/kafka/options.ts';
+import { shimOptions } from '../producers/shim/options.ts';
 import { KINDS } from '../schemas/kinds.ts';
+import { ingestOptions, serverOptions } from '../server/options.ts';
 import { CONNECTORS } from './connectors.ts';
 
 export const ENV_PREFIX = 'CHANGEOVER';
@@ -24,6 +26,8 @@ const OTHER_ENV = [
   /^[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=/,
   /^[A-Z0-9_]+_PORT=(tcp|udp|sctp):\/\//,
 ];
+
+const HOST_AND_PORT = /^([^\s:/]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/;
 
 function connectorsFor(role: Role): readonly Connector[] {
   return CONNECTORS.filter((connector) => connector.kinds[role].length > 0);
@@ -102,6 +106,32 @@ export const configSchema = z.object({
         .describe('most changes that are offered to a store at once'),
     })
     .prefault({}),
+  relay: z
+    .object({
+      batchSize: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(1_000)
+        .describe('most entries of an outbox that are published at once'),
+      maxInFlight: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(10_000)
+        .describe('most entries that have been read and have not left the outbox'),
+      metricsAddress: z
+        .string()
+        .regex(HOST_AND_PORT, 'must be host:port')
+        .optional()
+        .describe(
+          'host:port on which `changeover relay` answers /metrics (Prometheus) and /healthz, without a password: best 127.0.0.1:9464; nowhere by default',
+        ),
+    })
+    .prefault({}),
+  shim: shimOptions.prefault({}),
+  ingest: ingestOptions.prefault({}),
+  server: serverOptions.prefault({}),
   validate: z
     .object({
       batchSize: z

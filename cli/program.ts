@@ -2,9 +2,12 @@ import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import type { CommandContext } from './command.ts';
 import { registerBackfill } from './commands/backfill.ts';
+import { registerCapture } from './commands/capture.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
+import { registerRelay } from './commands/relay.ts';
 import { registerRun } from './commands/run.ts';
+import { registerServe } from './commands/serve.ts';
 import { registerStack } from './commands/stack.ts';
 import { registerValidate } from './commands/validate.ts';
 
@@ -12,7 +15,10 @@ const COMMANDS = [
   registerDemo,
   registerStack,
   registerBackfill,
+  registerCapture,
+  registerRelay,
   registerRun,
+  registerServe,
   registerValidate,
   registerConfig,
 ];
@@ -23,12 +29,15 @@ Examples:
   changeover stack up                   start Kafka, Neo4j, Milvus, Postgres and Redis on this machine
   changeover backfill --dry-run         count what would be moved, and how long it would take
   changeover backfill                   publish every entity of the legacy stores to the log
+  changeover capture install            have every write to the legacy stores written into their outboxes, too
+  changeover relay                      publish what the outboxes hold to the log, until stopped
   changeover run                        apply the log to the target stores, until stopped
+  changeover serve                      take changes by HTTP, until stopped
   changeover validate                   compare every entity in its legacy store and its followers
 
 Exit codes: 0 done, 1 defect, 2 usage or configuration, 3 items rejected, 4 holes, 5 differences, 6 unreachable,
 7 not allowed, 8 not supported or not as configured, 9 gap in the log, 10 disk full, 11 change rejected, 12 conflict,
-13 a program is missing, 130 stopped.`;
+13 a program is missing, 14 outbox full, 130 stopped.`;
 
 /** The command line; what it does is in commands/. */
 export function createProgram(context: CommandContext): Command {

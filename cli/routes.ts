@@ -75,6 +75,27 @@ export function chosenKinds(routes: Routes, asked: readonly Kind[] | undefined):
   });
 }
 
+/** The legacy stores that are the origin of a kind, or those of them that were asked for. */
+export function chosenOrigins(routes: Routes, asked: readonly string[] | undefined): readonly string[] {
+  const known = [...new Set(routes.origins.values())];
+  const unknown = asked?.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new ChangeoverError(
+      'usage',
+      `No kind has the legacy store ${unknown} as its origin; origins are ${known.join(', ') || 'none'}`,
+    );
+  }
+  if (known.length > 0) return known.filter((name) => asked?.includes(name) ?? true);
+  throw new ChangeoverError('config', 'No legacy store is configured, so there is nothing to capture', {
+    hint: 'Add a section legacy to the configuration; changeover.example.yaml shows one.',
+  });
+}
+
+/** The kinds whose origin is that legacy store. */
+export function kindsOfOrigin(routes: Routes, name: string): readonly Kind[] {
+  return KINDS.filter((kind) => routes.origins.get(kind) === name);
+}
+
 /** The target stores that were asked for, or all that are configured. */
 export function chosenTargets(routes: Routes, asked: readonly string[] | undefined): readonly string[] {
   const known = [...routes.followers.keys()];

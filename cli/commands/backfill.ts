@@ -64,10 +64,11 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
   const { config, routes } = deployment;
   const rejectedFile = new RejectedFile(flags.rejected);
   const startedMs = performance.now();
+  const kinds = chosenKinds(routes, flags.kinds);
   const result = await backfill(
     deployment,
     {
-      kinds: chosenKinds(routes, flags.kinds),
+      kinds,
       batchSize: flags.batchSize ?? config.backfill.batchSize,
       parallelism: flags.parallelism ?? config.backfill.parallelism,
       ratePerSecond: flags.rate ?? config.backfill.ratePerSecond,

@@ -1,12 +1,14 @@
+import { systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { Comparison, Difference } from '../../validate/compare.ts';
-import { type CommandContext, configOf, kindList, type RegisterCommand } from '../command.ts';
+import { type CommandContext, configOf, kindList, nameList, type RegisterCommand } from '../command.ts';
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { count, items } from '../output/format.ts';
 import { openProgress } from '../output/progress.ts';
 import { ReportFile } from '../output/report-file.ts';
 import { chosenKinds, chosenTargets } from '../routes.ts';
+import { acceptLosses } from '../work/accept-losses.ts';
 import { comparePairs, comparisonTable, isClean, pairName, pairsOf, pairTotals } from '../work/validate.ts';
 
 interface Flags {
@@ -40,14 +42,12 @@ export const registerValidate: RegisterCommand = (program, context) => {
 async function validate(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {
   const { routes, config } = deployment;
   const kinds = chosenKinds(routes, flags.kinds);
-  const targets = chosenTargets(
-    routes,
-    flags.stores?.split(',').map((name) => name.trim()),
-  );
+  const targets = chosenTargets(routes, nameList(flags.stores));
   const pairs = await pairsOf(deployment, kinds, targets);
   if (pairs.length === 0)
     throw new ChangeoverError('usage', 'None of these stores follows any of these kinds');
 
+  const startedAtUs = systemClock.nowUs();
   const file = flags.differences === undefined ? undefined : new ReportFile(flags.differences);
   file?.open('w');
   const progress = openProgress({ quiet: flags.json ?? false });
@@ -87,6 +87,15 @@ async function validate(deployment: Deployment, flags: Flags, context: CommandCo
       ].join('\n'),
     );
   assertEqual(comparisons);
+  const whole = kinds.filter((kind) => everyFollower(deployment, kind, targets));
+  for (const note of await acceptLosses(config, whole, startedAtUs)) context.note(note);
+}
+
+/** Whether the chosen target stores are all that follow a kind. */
+function everyFollower({ routes }: Deployment, kind: Kind, targets: readonly string[]): boolean {
+  return Array.from(routes.followers).every(
+    ([name, kinds]) => !kinds.includes(kind) || targets.includes(name),
+  );
 }
 
 function hintFor(dirty: readonly Comparison[]): string {

@@ -6,7 +6,11 @@ export function count(value: number): string {
   return wholeNumber.format(value);
 }
 
-const PLURALS: Readonly<Record<string, string>> = { policy: 'policies', entity: 'entities' };
+const PLURALS: Readonly<Record<string, string>> = {
+  policy: 'policies',
+  entity: 'entities',
+  entry: 'entries',
+};
 
 export function items(value: number, noun: string): string {
   return `${count(value)} ${value === 1 ? noun : (PLURALS[noun] ?? `${noun}s`)}`;

@@ -45,13 +45,15 @@ export async function openMigration(): Promise<Migration> {
     experiences: `${name}:exp:{id}`,
   };
   const dictionaryFile = join(folder, 'society.json');
+  // Many processes start at once on few cores.
+  const patient = { connectTimeoutMs: 30_000 };
   const config = {
     prefix: name,
     // A consumer that was killed is missed for as long as a session lasts; the shortest that a broker takes is 6 s.
     kafka: { brokers: stack.kafka.brokers, partitions: 4, sessionTimeoutMs: 6_000 },
     legacy: {
       dictionary: { file: dictionaryFile },
-      neo4j: { ...stack.neo4j, labels: { agent: labels.legacyAgent, memory: labels.memory } },
+      neo4j: { ...stack.neo4j, ...patient, labels: { agent: labels.legacyAgent, memory: labels.memory } },
       redis: {
         url: `redis://${stack.redis.host}:${stack.redis.port}/0`,
         password: stack.redis.password,
@@ -60,9 +62,9 @@ export async function openMigration(): Promise<Migration> {
       },
     },
     target: {
-      neo4j: { ...stack.neo4j, labels: { agent: labels.agent } },
+      neo4j: { ...stack.neo4j, ...patient, labels: { agent: labels.agent } },
       milvus: { address: stack.milvus.address, collection: name },
-      postgres: { url: stack.postgres.url, schema: name },
+      postgres: { url: stack.postgres.url, ...patient, schema: name },
     },
     origins: {
       agent: 'dictionary',
@@ -134,6 +136,20 @@ async function forgetCollections(address: string, name: string): Promise<void> {
 
 /** Everything in the graph whose label names this migration: nodes, constraints and indexes. */
 async function forgetLabels(driver: Driver, name: string): Promise<void> {
+  const triggers = await driver.executeQuery(
+    "CALL apoc.trigger.show('neo4j') YIELD name",
+    {},
+    { database: 'system' },
+  );
+  for (const record of triggers.records) {
+    const trigger = String(record.get('name'));
+    if (!trigger.includes(name)) continue;
+    await driver.executeQuery(
+      "CALL apoc.trigger.drop('neo4j', $trigger)",
+      { trigger },
+      { database: 'system' },
+    );
+  }
   const rows = async (query: string): Promise<readonly Record<string, unknown>[]> =>
     (await driver.executeQuery(query, { name })).records.map((record) => record.toObject());
   for (const { label } of await rows(
