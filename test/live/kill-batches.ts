@@ -1,0 +1,30 @@
+import { type Watch, watchFulfilled } from './kill-wrap.ts';
+
+/** Between two statements of a follower's batch, and between what its store confirmed and the commit of the offsets. */
+export async function watchBatches(store: string, watch: Watch): Promise<void> {
+  switch (store) {
+    case 'neo4j': {
+      const { ManagedTransaction, Session } = await import('neo4j-driver-core');
+      watchFulfilled(ManagedTransaction.prototype, 'run', watch, ([text]) => /SET|DELETE/.test(String(text)));
+      watchFulfilled(Session.prototype, 'executeWrite', watch);
+      return;
+    }
+    case 'postgres': {
+      const { default: pg } = await import('pg');
+      watchFulfilled(pg.Client.prototype, 'query', watch, ([query]) => /INSERT/.test(textOf(query)));
+      return;
+    }
+    case 'milvus': {
+      const { MilvusClient } = await import('@zilliz/milvus2-sdk-node');
+      watchFulfilled(MilvusClient.prototype, 'upsert', watch);
+      watchFulfilled(MilvusClient.prototype, 'deleteEntities', watch);
+      return;
+    }
+    default:
+      throw new Error(`No batches of ${store} are watched.`);
+  }
+}
+
+function textOf(query: unknown): string {
+  return typeof query === 'string' ? query : String((query as { readonly text?: unknown })?.text ?? '');
+}

@@ -1,0 +1,145 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, startChild, stopChild } from './child.ts';
+import type { KillOrder } from './kill-plan.ts';
+import type { LivePlaces } from './live-places.ts';
+import type { PlannedKill, Role, Slot } from './plan.ts';
+import type { WriterOptions } from './writer-options.ts';
+
+/** A process that has not come by its passage after this time is killed where it is. */
+const LATE_AFTER_MS = 40_000;
+const PAUSE_AFTER_FAILURE_MS = 500;
+/** Of one process in one run. */
+const MOST_FAILURES = 3;
+const MOST_LATE = 8;
+/** The exit code of a command whose server was too busy to answer in time: it is started again. */
+export const UNREACHABLE = 6;
+/** The exit code of a command that was stopped before its work was done. */
+const STOPPED = 130;
+
+export interface Killed {
+  readonly store: string;
+  readonly point: PlannedKill['point'];
+}
+
+/** A process that ended by itself, and should not have. */
+export interface Failure {
+  readonly role: Role | 'validate';
+  readonly store: string | undefined;
+  readonly code: number | null;
+  readonly stderr: string;
+}
+
+export interface LifeOptions {
+  readonly places: LivePlaces;
+  readonly writer: (incarnation: number) => WriterOptions | undefined;
+  readonly onKilled: (killed: Killed) => void;
+  readonly onFailure: (failure: Failure) => void;
+}
+
+/** All lives of one process: each ends with a planned kill, and the last when it is told to stop. */
+export class Lives {
+  readonly #slot: Slot;
+  readonly #options: LifeOptions;
+  readonly #stopping = new AbortController();
+  readonly #killed = Promise.withResolvers<void>();
+  readonly #done: Promise<void>;
+  #incarnation = 0;
+
+  constructor(slot: Slot, options: LifeOptions) {
+    this.#slot = slot;
+    this.#options = options;
+    this.#done = this.#live();
+    this.#done.catch((error: unknown) => this.#killed.reject(error));
+    this.#killed.promise.catch(() => {});
+  }
+
+  /** Resolves when all planned kills have happened. */
+  get killed(): Promise<void> {
+    return this.#killed.promise;
+  }
+
+  /** Ends the present life as its user would. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#done;
+  }
+
+  async #live(): Promise<void> {
+    const { role, origin, kills } = this.#slot;
+    const left = [...kills];
+    let [late, failures] = [0, 0];
+    for (;;) {
+      const planned = left[0];
+      if (planned === undefined) this.#killed.resolve();
+      if (this.#stopping.signal.aborted) return;
+      const outcome = await this.#liveOnce(planned);
+      if (outcome === 'as-planned') left.shift();
+      else if (outcome === 'late') {
+        // A passage that it does not come by may be another time.
+        left.push(...left.splice(0, 1));
+        late += 1;
+      } else if (outcome === 'failed') failures += 1;
+      if (failures > MOST_FAILURES)
+        throw new Error(`${role} of ${origin ?? 'all stores'} ends with errors of its own.`);
+      if (late > MOST_LATE + kills.length)
+        throw new Error(`${role} of ${origin ?? 'all stores'} does not come by ${planned?.point}.`);
+    }
+  }
+
+  async #liveOnce(planned: PlannedKill | undefined): Promise<'as-planned' | 'late' | 'failed' | 'over'> {
+    this.#incarnation += 1;
+    const { places, onKilled, onFailure } = this.#options;
+    const { role, origin } = this.#slot;
+    const name = `${role}-${origin ?? 'all'}-${this.#incarnation}`;
+    const file = join(places.migration.folder, `killed-${name}`);
+    const child = startChild({
+      slot: this.#slot,
+      order: planned === undefined ? undefined : orderOf(planned, file),
+      configFile: places.migration.configFile,
+      writer: this.#options.writer(this.#incarnation),
+    });
+    const over = new AbortController();
+    this.#killLater(child, planned, over.signal);
+    let hung = (): boolean => false;
+    const stop = (): void => {
+      hung = stopChild(child, over.signal);
+    };
+    this.#stopping.signal.addEventListener('abort', stop);
+    if (this.#stopping.signal.aborted) stop();
+    const { code, stderr } = await child.ended;
+    over.abort();
+    this.#stopping.signal.removeEventListener('abort', stop);
+    const store = planned?.store ?? 'all';
+    if (code === null && !this.#stopping.signal.aborted) {
+      const asOrdered = existsSync(file);
+      rmSync(file, { force: true });
+      const asPlanned = planned !== undefined && (asOrdered || planned.point === 'random');
+      onKilled({ store, point: asOrdered && planned !== undefined ? planned.point : 'random' });
+      return asPlanned ? 'as-planned' : 'late';
+    }
+    // A process that has only begun has no ear for SIGTERM yet, and ends by it.
+    const stoppedAsAsked = this.#stopping.signal.aborted && (code === STOPPED || (code === null && !hung()));
+    if (code !== 0 && !stoppedAsAsked) {
+      onFailure({ role, store: origin, code, stderr });
+      await sleep(PAUSE_AFTER_FAILURE_MS);
+      return code === UNREACHABLE ? 'over' : 'failed';
+    }
+    return 'over';
+  }
+
+  #killLater(child: Child, planned: PlannedKill | undefined, signal: AbortSignal): void {
+    if (planned === undefined) return;
+    const ms = planned.point === 'random' ? planned.afterMs : LATE_AFTER_MS;
+    sleep(ms, undefined, { signal }).then(
+      () => !this.#stopping.signal.aborted && child.process.kill('SIGKILL'),
+      () => {},
+    );
+  }
+}
+
+function orderOf({ point, passage, store }: PlannedKill, file: string): KillOrder | undefined {
+  if (point === 'random') return undefined;
+  return { point, passage, file, store: store.slice(store.indexOf('.') + 1) };
+}
