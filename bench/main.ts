@@ -1,9 +1,11 @@
 import { benchGrowth } from './growth.ts';
+import { benchShim } from './shim.ts';
 import { benchSociety } from './society.ts';
 
 const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   society: benchSociety,
   growth: benchGrowth,
+  shim: benchShim,
 };
 
 const [name = 'society', ...args] = process.argv.slice(2);
