@@ -61,6 +61,18 @@ function assertKnown(line: string): void {
   }
 }
 
+describe('the guide to live capture', () => {
+  it('shows only lines of the example, which runs in the end-to-end tests', () => {
+    const example = readFileSync('docs/examples/capture.ts', 'utf8');
+    const blocks = Array.from(
+      readFileSync('docs/capture.md', 'utf8').matchAll(/```ts\n([\s\S]*?)```/g),
+      ([, code = '']) => code,
+    );
+    assert.ok(blocks.length > 3);
+    for (const block of blocks) assert.ok(example.includes(block), block);
+  });
+});
+
 describe('docker-compose.yml', () => {
   const { services } = parse(readFileSync('docker-compose.yml', 'utf8')) as {
     services: Record<
