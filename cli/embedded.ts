@@ -12,12 +12,12 @@ import type { RedisOptions } from '../connectors/redis/options.ts';
 import { ChangeoverError } from '../core/errors.ts';
 import { createCaptureMetrics } from '../core/metrics.ts';
 import { type Closable, closeAll, runAll, type Service } from '../core/service.ts';
-import { openShim, type Shim } from '../producers/shim/shim.ts';
+import type { Shim } from '../producers/shim/shim.ts';
 import { readConfig } from './config.ts';
 import { Deployment } from './deployment.ts';
 import { chosenOrigins, kindsOfOrigin } from './routes.ts';
 import { openRelays } from './work/relays.ts';
-import { countingObserver, originStores, storeOf, writersOf } from './work/writers.ts';
+import { countingObserver, openDeploymentShim, storeOf } from './work/writers.ts';
 
 export type {
   AgentWrite,
@@ -85,12 +85,7 @@ export async function openEmbedded({
     }
     const metrics = createCaptureMetrics(registry);
     return {
-      shim: openShim({
-        captures: writersOf(deployment, await originStores(deployment)),
-        onFailure: config.shim.onFailure,
-        logger: deployment.logger,
-        observer: countingObserver(metrics, storeOf(deployment)),
-      }),
+      shim: await openDeploymentShim(deployment, countingObserver(metrics, storeOf(deployment))),
       dictionary,
       registry,
       intercept: (redis) => {

@@ -2,8 +2,8 @@ import { Redis } from 'ioredis';
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { retry } from '../../core/retry.ts';
 import type { Closable } from '../../core/service.ts';
+import { sayGoodbye, tryCall, waitingConnection } from './connection.ts';
 import { toRedisError } from './errors.ts';
 import type { RedisOptions } from './options.ts';
 import type { Script } from './script.ts';
@@ -66,7 +66,6 @@ interface ClientContext {
 const RECONNECT_MAX_MS = 1_000;
 /** The socket goes after the command has been given up, so that the command's error says what happened. */
 const SOCKET_GRACE_MS = 1_000;
-const CLOSE_WITHIN_MS = 2_000;
 
 export async function openServer(options: RedisOptions, context: ClientContext): Promise<SingleClient> {
   const target = await readTarget(options);
@@ -146,17 +145,12 @@ class Client implements SingleClient {
     if (this.#selectFailed) this.#redis.disconnect(true);
   }
 
-  async call<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
-    return retry(
-      async () => {
-        try {
-          return await work(this.#redis);
-        } catch (error) {
-          throw this.#explain(error);
-        }
-      },
-      { policy: { attempts: this.#attempts, maxDelayMs: 1_000 }, clock: this.#context.clock },
-    );
+  call<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    return tryCall(() => work(this.#redis), {
+      attempts: this.#attempts,
+      clock: this.#context.clock,
+      explain: (error) => this.#explain(error),
+    });
   }
 
   #explain(error: unknown): ChangeoverError {
@@ -189,28 +183,17 @@ class Client implements SingleClient {
   }
 
   separate(): Redis {
-    const own = this.#redis.duplicate({ connectionName: 'changeover-wait', retryStrategy: () => null });
-    // Without a listener ioredis writes to the console; what waits falls back to looking.
-    own.on('error', () => undefined);
-    return own;
+    return waitingConnection(this.#redis);
   }
 
   async info(): Promise<ServerInfo> {
     return infoIn(await this.call((redis) => redis.info()));
   }
 
-  /** Lets what is under way be answered first, but not for ever: a peer that has vanished never answers. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#reconnects = false;
-    if (this.#redis.status === 'ready') {
-      const goodbye = this.#redis.quit().catch(() => undefined);
-      const tooLong = new AbortController();
-      const timeout = this.#context.clock.sleep(CLOSE_WITHIN_MS, tooLong.signal).catch(() => undefined);
-      await Promise.race([goodbye, timeout]);
-      tooLong.abort();
-    }
-    this.#redis.disconnect();
+    await sayGoodbye(this.#redis, this.#context.clock);
   }
 }

@@ -2,10 +2,10 @@ import { Cluster, type Redis } from 'ioredis';
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { retry } from '../../core/retry.ts';
 import type { Answer, CapturingClient, PlainCommand, ServerPart } from './client.ts';
 import { batchByNode } from './cluster-batch.ts';
 import { nameOf } from './cluster-nodes.ts';
+import { sayGoodbye, tryCall, waitingConnection } from './connection.ts';
 import { toRedisError } from './errors.ts';
 import type { RedisOptions } from './options.ts';
 import type { Script } from './script.ts';
@@ -19,7 +19,6 @@ interface ClientContext {
 }
 
 const RECONNECT_MAX_MS = 1_000;
-const CLOSE_WITHIN_MS = 2_000;
 /** How often ioredis asks which node serves which slots, beside when one tells it that it does not. */
 const LOOK_FOR_SLOTS_MS = 5_000;
 
@@ -116,16 +115,11 @@ export class ClusterClient implements CapturingClient {
   }
 
   #try<T>(work: () => Promise<T>): Promise<T> {
-    return retry(
-      async () => {
-        try {
-          return await work();
-        } catch (error) {
-          throw this.#explain(error);
-        }
-      },
-      { policy: { attempts: this.#attempts, maxDelayMs: 1_000 }, clock: this.#context.clock },
-    );
+    return tryCall(work, {
+      attempts: this.#attempts,
+      clock: this.#context.clock,
+      explain: (error) => this.#explain(error),
+    });
   }
 
   #explain(error: unknown): ChangeoverError {
@@ -160,12 +154,7 @@ export class ClusterClient implements CapturingClient {
       slots: slots.get(nameOf(node)) ?? [],
       redis: node,
       call: (work) => this.#try(() => work(node)),
-      separate: () => {
-        const own = node.duplicate({ connectionName: 'changeover-wait', retryStrategy: () => null });
-        // Without a listener ioredis writes to the console; what waits falls back to looking.
-        own.on('error', () => undefined);
-        return own;
-      },
+      separate: () => waitingConnection(node),
     }));
   }
 
@@ -177,14 +166,7 @@ export class ClusterClient implements CapturingClient {
     if (this.#closed) return;
     this.#closed = true;
     this.#reconnects = false;
-    if (this.#redis.status === 'ready') {
-      const goodbye = this.#redis.quit().catch(() => undefined);
-      const tooLong = new AbortController();
-      const timeout = this.#context.clock.sleep(CLOSE_WITHIN_MS, tooLong.signal).catch(() => undefined);
-      await Promise.race([goodbye, timeout]);
-      tooLong.abort();
-    }
-    this.#redis.disconnect();
+    await sayGoodbye(this.#redis, this.#context.clock);
   }
 }
 

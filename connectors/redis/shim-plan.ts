@@ -28,12 +28,13 @@ export type Planner = (name: string, args: readonly Word[], context: PlanContext
 /** Throws for a key of our own, and for one whose bytes are no text: read as one, several keys would become one, and none of them this. */
 export function mappedKey(word: Word | undefined, { layout, mapping }: PlanContext): MappedKey | undefined {
   if (word === undefined) return undefined;
-  if (String(word).startsWith(layout.bookkeepingPrefix)) {
-    throw new ChangeoverError('unsupported', `The key ${quote(String(word))} is Changeover's own.`, {
+  const text = String(word);
+  if (text.startsWith(layout.bookkeepingPrefix)) {
+    throw new ChangeoverError('unsupported', `The key ${quote(text)} is Changeover's own.`, {
       hint: `Keys that begin with ${quote(layout.bookkeepingPrefix)} are not for the application.`,
     });
   }
-  const mapped = codeOfKey(String(word), layout, mapping.kinds);
+  const mapped = codeOfKey(text, layout, mapping.kinds);
   if (mapped === undefined || typeof word === 'string' || textOf(word) !== undefined) return mapped;
   throw new ChangeoverError(
     'unsupported',
