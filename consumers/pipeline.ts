@@ -65,6 +65,8 @@ async function drain(
 ): Promise<void> {
   // The batch that the store has now. Its error is thrown where it is awaited, at the latest when iteration ends.
   let underWay: Promise<void> = Promise.resolve();
+  // Nobody waits for a commit before the next batch is applied: it says only what need not be applied again.
+  let committed: Promise<void> = Promise.resolve();
   const failed = new AbortController();
   try {
     for await (const batch of subscription.batches(AbortSignal.any([signal, failed.signal]))) {
@@ -77,8 +79,10 @@ async function drain(
   } finally {
     // Nothing of ours is under way any more when the subscription is closed, whatever ended the loop.
     await Promise.allSettled([underWay]);
+    await Promise.allSettled([committed]);
   }
   await underWay;
+  await committed;
 
   async function applyAndCommit(batch: RecordBatch, received: readonly Received[]): Promise<void> {
     if (!subscription.isCurrent(batch)) {
@@ -89,7 +93,9 @@ async function drain(
       return;
     }
     await apply(received, signal);
-    await subscription.commit(batch);
+    const commit = subscription.commit(batch);
+    committed = Promise.all([committed, commit]).then(() => {});
+    committed.catch(() => failed.abort());
   }
 }
 

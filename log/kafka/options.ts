@@ -15,8 +15,10 @@ export const kafkaOptions = z.object({
     .int()
     .min(1)
     .max(1_000)
-    .default(12)
-    .describe('Partitions of each topic of changes. Fixed once the topics are there.'),
+    .default(4)
+    .describe(
+      'Partitions of each topic of changes: so many processes can share what a store follows. Fixed once the topics are there.',
+    ),
   replicationFactor: z.int().min(1).max(10).default(1).describe('Copies of each topic that we create.'),
   retentionMs: z
     .int()

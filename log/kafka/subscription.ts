@@ -8,6 +8,7 @@ import { within } from './deadline.ts';
 import { isGenerationOver, kafkaError } from './errors.ts';
 import { gapError } from './gap.ts';
 import type { Fetched, GroupMember, MemberEvents, NextOffset } from './member.ts';
+import { OffsetCommits } from './offset-commits.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import { lastOfEachRun, memoryOf, placeOf, recordOf, type TopicBatch, type TopicRecord } from './records.ts';
 
@@ -47,9 +48,7 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   #iterated = false;
   /** The offset behind what this generation has taken, by topic and partition. */
   readonly #taken = new Map<string, number>();
-  /** The offset that this generation has committed, by topic and partition. */
-  readonly #committed = new Map<string, number>();
-  #lastCommit: Promise<void> = Promise.resolve();
+  readonly #commits: OffsetCommits;
   #life: Promise<void> = Promise.resolve();
 
   private constructor(options: SubscriptionOptions<N>) {
@@ -58,6 +57,11 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     this.#buffer = new RecordBuffer<TopicRecord<N>>({
       maxBytes: options.maxBufferedBytes,
       bytesOf: memoryOf,
+    });
+    this.#commits = new OffsetCommits({
+      clock: options.clock,
+      closing: this.#closing.signal,
+      send: (offsets) => this.#commit(offsets),
     });
   }
 
@@ -90,11 +94,9 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     return batch.generation === this.#generation && !this.#closing.signal.aborted;
   }
 
-  /** One commit after the other, so that a slow one cannot take back a later one. */
-  commit(batch: TopicBatch<N>): Promise<void> {
-    const commit = this.#lastCommit.then(() => this.#commit(batch));
-    this.#lastCommit = commit.catch(() => {});
-    return commit;
+  async commit(batch: TopicBatch<N>): Promise<void> {
+    if (!this.isCurrent(batch)) return;
+    await this.#commits.add(this.#nextOffsets(batch));
   }
 
   async close(): Promise<void> {
@@ -111,7 +113,7 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   #newGeneration(): void {
     this.#generation += 1;
     this.#taken.clear();
-    this.#committed.clear();
+    this.#commits.clear();
     this.#buffer.clear();
   }
 
@@ -201,17 +203,14 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     if (!this.#closing.signal.aborted) await fetched.heartbeat();
   }
 
-  async #commit(batch: TopicBatch<N>): Promise<void> {
+  async #commit(offsets: readonly NextOffset[]): Promise<void> {
     const { clock, address } = this.#options;
-    const offsets = this.#uncommitted(batch);
-    if (offsets.length === 0) return;
+    const generation = this.#generation;
     await retry(
       async () => {
-        if (!this.isCurrent(batch)) return;
+        if (!this.isCurrent({ generation })) return;
         try {
           await this.#member?.commit(offsets);
-          if (this.isCurrent(batch))
-            for (const next of offsets) this.#committed.set(placeOf(next), next.offset);
         } catch (error) {
           if (!isGenerationOver(error)) throw kafkaError(error, 'commit what was read', address);
           this.#options.logger.debug(
@@ -228,16 +227,13 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     );
   }
 
-  /** Where each partition of the batch has to be read next, but for what is committed already. */
-  #uncommitted(batch: TopicBatch<N>): readonly NextOffset[] {
-    const next = new Map<string, NextOffset>();
-    for (const { kind, partition, offset } of lastOfEachRun(batch.records)) {
-      const topic = this.#options.topics.get(kind) ?? '';
-      const place = placeOf({ topic, partition });
-      if (offset >= (this.#committed.get(place) ?? 0))
-        next.set(place, { topic, partition, offset: offset + 1 });
-    }
-    return [...next.values()];
+  /** Where each partition of the batch has to be read next. */
+  #nextOffsets(batch: TopicBatch<N>): readonly NextOffset[] {
+    return lastOfEachRun(batch.records).map(({ kind, partition, offset }) => ({
+      topic: this.#options.topics.get(kind) ?? '',
+      partition,
+      offset: offset + 1,
+    }));
   }
 
   #warn(message: string, error: unknown): void {

@@ -107,6 +107,54 @@ describe('the pipeline', () => {
     await running.stop();
   });
 
+  it('applies the next batch while the last one is being committed, and ends only when that has been', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const commit = Promise.withResolvers<void>();
+    const slow: Log = {
+      ...log,
+      positions: (kinds, group) => log.positions(kinds, group),
+      subscribe: async (options) => {
+        const subscription = await log.subscribe(options);
+        return {
+          batches: (signal) => subscription.batches(signal),
+          isCurrent: (batch) => subscription.isCurrent(batch),
+          commit: (batch) => commit.promise.then(() => subscription.commit(batch)),
+          close: () => subscription.close(),
+        };
+      },
+    };
+    await publish(log, agents(120));
+    const running = start(slow, store.sink);
+    await until(() => running.progress().received === 120);
+    assert.ok(running.progress().batches > 1);
+    assert.equal(await lag(log), 120);
+    const stopped = running.stop();
+    commit.resolve();
+    await stopped;
+    assert.equal(await lag(log), 0);
+  });
+
+  it('fails where a commit does', async () => {
+    const log = await openTestLog();
+    const failing: Log = {
+      ...log,
+      subscribe: async (options) => {
+        const subscription = await log.subscribe(options);
+        return {
+          batches: (signal) => subscription.batches(signal),
+          isCurrent: (batch) => subscription.isCurrent(batch),
+          commit: async () => {
+            throw new ChangeoverError('unreachable', 'no commit');
+          },
+          close: () => subscription.close(),
+        };
+      },
+    };
+    await publish(log, agents(3));
+    await assert.rejects(start(failing, new MemoryStore().sink).ended, /no commit/);
+  });
+
   it('delivers again what a store took but did not confirm, and the store ends the same', async () => {
     const log = await openTestLog();
     const store = new MemoryStore();
