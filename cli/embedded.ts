@@ -4,9 +4,9 @@ import type { z } from 'zod';
 import {
   type ObservedDictionary,
   openObservedDictionary,
-} from '../connectors/dictionary/observed-dictionary.ts';
+} from '../connectors/dictionary/observed/observed-dictionary.ts';
 import type { dictionaryOptions } from '../connectors/dictionary/options.ts';
-import { intercept, redisMapping } from '../connectors/redis/intercept.ts';
+import { intercept, redisMapping } from '../connectors/redis/intercept/intercept.ts';
 import { REDIS_KINDS } from '../connectors/redis/layout.ts';
 import type { RedisOptions } from '../connectors/redis/options.ts';
 import { ChangeoverError } from '../core/errors.ts';
@@ -23,7 +23,7 @@ export type {
   AgentWrite,
   LegacyAgent,
   ObservedDictionary,
-} from '../connectors/dictionary/observed-dictionary.ts';
+} from '../connectors/dictionary/observed/observed-dictionary.ts';
 export { ChangeoverError } from '../core/errors.ts';
 export { BatchError } from '../producers/shim/failure.ts';
 export type { Batch, Shim } from '../producers/shim/shim.ts';

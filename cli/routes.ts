@@ -78,14 +78,16 @@ export function chosenKinds(routes: Routes, asked: readonly Kind[] | undefined):
 /** The legacy stores that are the origin of a kind, or those of them that were asked for. */
 export function chosenOrigins(routes: Routes, asked: readonly string[] | undefined): readonly string[] {
   const known = [...new Set(routes.origins.values())];
-  const unknown = asked?.find((name) => !known.includes(name));
+  // As we call them ourselves.
+  const names = asked?.map((name) => name.replace(/^legacy\./, ''));
+  const unknown = names?.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new ChangeoverError(
       'usage',
       `No kind has the legacy store ${unknown} as its origin; origins are ${known.join(', ') || 'none'}`,
     );
   }
-  if (known.length > 0) return known.filter((name) => asked?.includes(name) ?? true);
+  if (known.length > 0) return known.filter((name) => names?.includes(name) ?? true);
   throw new ChangeoverError('config', 'No legacy store is configured, so there is nothing to capture', {
     hint: 'Add a section legacy to the configuration; changeover.example.yaml shows one.',
   });

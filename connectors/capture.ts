@@ -19,7 +19,7 @@ import type { Kind } from '../schemas/kinds.ts';
  * - What a follower writes (the store's `sink`) is never captured.
  */
 export interface Capture {
-  /** The kinds of this store whose writes can be captured. */
+  /** The kinds of which this store is the origin: those whose writes are captured. */
   readonly kinds: readonly Kind[];
   /** Makes what capture needs in the store, and makes it active where the store itself captures. Repeating it is harmless. */
   install(): Promise<void>;
@@ -29,12 +29,20 @@ export interface Capture {
   /**
    * Writes to the store, captured. One result per write, in their order. Each write is atomic, a batch need not be; writes
    * of one key take effect in their order. What is no entity of its kind, of another embedding space, or larger than the
-   * log takes is rejected before anything of it is written. Throws `outbox-full` where the outbox may take no more
-   * and its policy is to refuse; then nothing of the batch that has no result yet was written.
+   * log takes is rejected before anything of it is written, and so is a kind that is not among `kinds`. Throws
+   * `outbox-full` where the outbox may take no more and its policy is to refuse; then nothing of the batch that has no
+   * result yet was written. Throws `aborted` once the store is closed.
    */
   write(writes: readonly EntityWrite[], path?: CapturePath): Promise<readonly WriteResult[]>;
   /** Becomes the one that drains the outbox; undefined while another process is. A claim ends when it is not renewed. */
   claim(): Promise<Drain | undefined>;
+  /** Those that were set aside, read in pages. Of one that is set aside or cleared meanwhile it may tell or not. */
+  setAsideEntries(): AsyncIterable<SetAsideEntry>;
+  /**
+   * Forgets entries that were set aside, also while a relay is at work. Answers how many of them there were; ids of
+   * entries that are not set aside are no error.
+   */
+  clearSetAside(ids: readonly string[]): Promise<number>;
   /** Forgets that writes went uncaptured up to a time (µs since 1970): since then every follower was found equal. */
   acceptLoss(untilUs: number): Promise<void>;
 }
@@ -92,6 +100,18 @@ export interface UnreadableEntry {
   /** In words that the owner of the application understands. */
   readonly where: string;
   readonly reason: string;
+}
+
+/** An entry that the log can never take, as far as it can be told. */
+export interface SetAsideEntry {
+  /** As it was in the outbox. */
+  readonly id: string;
+  /** Empty where the entry does not say it. */
+  readonly kind: string;
+  readonly key: string;
+  readonly reason: string;
+  /** When it was captured, in µs since 1970. */
+  readonly capturedUs: number | null;
 }
 
 export interface OutboxBatch {

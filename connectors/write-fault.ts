@@ -3,11 +3,17 @@ import type { Change, Embedding, Origin } from '../schemas/change.ts';
 import { changeFault } from '../schemas/change-fault.ts';
 import { type Codec, createCodec } from '../schemas/codec.ts';
 import { spaceFault } from '../schemas/embedding-space.ts';
+import type { Kind } from '../schemas/kinds.ts';
 import { RECORD_OVERHEAD_BYTES } from '../schemas/record-size.ts';
 import { FIRST_CAPTURED_VERSION } from '../schemas/version.ts';
 import type { CapturePath, CaptureSettings, EntityWrite } from './capture.ts';
 
 const codec: Codec = createCodec();
+
+/** Of a kind that is written in another store: nobody would take it from the outbox of this one for what it is. */
+export function foreignKindFault(kind: Kind, kinds: readonly Kind[], store: string): string | undefined {
+  return kinds.includes(kind) ? undefined : `${store} is not the origin of ${String(kind)}`;
+}
 
 /** Why a write must not be made, or undefined when it may: what the log or every follower would refuse later. */
 export function writeFault(

@@ -1,6 +1,6 @@
-import { toJson } from '../core/json.ts';
+import { isRecord, toJson } from '../core/json.ts';
 import { textFault } from '../core/text.ts';
-import type { Entity, EntityOf, Scalars } from './change.ts';
+import type { Entity, EntityOf, Metric, Scalars } from './change.ts';
 import type { IdentityOf } from './keys.ts';
 import type { Kind } from './kinds.ts';
 
@@ -14,6 +14,8 @@ export const MAX_KEY_PART_BYTES = 1_024;
 
 /** A relationship's type becomes part of a query's text, so it is a plain name: letters, digits and underscores. */
 const TYPE_NAME = /^[\p{L}_][\p{L}\p{N}_]{0,99}$/u;
+
+const METRICS: readonly unknown[] = ['cosine', 'l2', 'ip'] satisfies readonly Metric[];
 
 type Check = string | undefined;
 
@@ -44,6 +46,7 @@ function boolean(name: string, value: unknown): Check {
 }
 
 function scalars(name: string, values: Scalars): Check {
+  if (!isRecord(values)) return `${name} is not a map of texts, numbers and booleans`;
   for (const [field, value] of Object.entries(values)) {
     // An object that is assigned this name loses it.
     if (field === '__proto__') return `${name} has a field named __proto__`;
@@ -61,6 +64,8 @@ function scalars(name: string, values: Scalars): Check {
 
 function vector(embedding: EntityOf['embedding']): Check {
   const { vector: bytes, dimension } = embedding;
+  if (!(bytes instanceof Uint8Array)) return 'vector is not bytes';
+  if (!Number.isSafeInteger(dimension)) return 'dimension is not a whole number';
   if (dimension < 1) return 'vector is empty';
   if (bytes.byteLength !== dimension * 4) {
     return `vector has ${bytes.byteLength} bytes, not 4 for each of its ${dimension} dimensions`;
@@ -71,6 +76,16 @@ function vector(embedding: EntityOf['embedding']): Check {
     if (!Number.isFinite(component)) return `vector has ${component} at place ${index}`;
   }
   return undefined;
+}
+
+function space(given: EntityOf['embedding']['space']): Check {
+  if (!isRecord(given)) return 'space is not an object with model, revision, metric and normalised';
+  return (
+    text('space.model', given.model) ??
+    text('space.revision', given.revision) ??
+    (METRICS.includes(given.metric) ? undefined : `space.metric is none of ${METRICS.join(', ')}`) ??
+    boolean('space.normalised', given.normalised)
+  );
 }
 
 /** What Milvus takes in a JSON field. */
@@ -93,9 +108,11 @@ const IDENTITY_CHECKS: { readonly [K in Kind]: (identity: IdentityOf[K]) => Chec
   relationship: ({ source, type, target }) =>
     keyPart('source', source) ??
     keyPart('target', target) ??
-    (TYPE_NAME.test(type)
-      ? undefined
-      : `type ${JSON.stringify(type)} is not a name of letters, digits and underscores`),
+    (typeof type !== 'string'
+      ? 'type is not a string'
+      : TYPE_NAME.test(type)
+        ? undefined
+        : `type ${JSON.stringify(type)} is not a name of letters, digits and underscores`),
   embedding: ({ id }) => keyPart('id', id),
   experience: ({ id }) => keyPart('id', id),
   'q-value': ({ agentId, state, action }) =>
@@ -115,8 +132,7 @@ const CONTENT_CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } =
     scalars('properties', tie.properties),
   embedding: (embedding) =>
     keyPart('agentId', embedding.agentId) ??
-    text('space.model', embedding.space.model) ??
-    text('space.revision', embedding.space.revision) ??
+    space(embedding.space) ??
     vector(embedding) ??
     scalars('metadata', embedding.metadata) ??
     metadataSize(embedding.metadata),
@@ -144,6 +160,7 @@ const CONTENT_CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } =
 
 /** Why nothing of this name can be moved, or undefined when it can. */
 export function identityFault<K extends Kind>(kind: K, identity: IdentityOf[K]): string | undefined {
+  if (!isRecord(identity)) return 'it is no object';
   return (IDENTITY_CHECKS[kind] as (identity: IdentityOf[Kind]) => Check)(identity);
 }
 

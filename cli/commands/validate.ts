@@ -100,9 +100,12 @@ function everyFollower({ routes }: Deployment, kind: Kind, targets: readonly str
 
 function hintFor(dirty: readonly Comparison[]): string {
   const extra = dirty.some((comparison) => comparison.extra > 0)
-    ? ' What is extra was not moved by changeover, or is gone from its origin: no backfill takes it away.'
+    ? ' What is extra was not moved by changeover, or is gone from its origin: no backfill takes it away, a delete through capture does.'
     : '';
-  return `Run \`changeover backfill\` and \`changeover run\`, then validate again; --differences FILE lists them all.${extra}`;
+  const different = dirty.some((comparison) => comparison.different > 0)
+    ? ' What stays different was changed round its capture: write it once more through capture.'
+    : '';
+  return `Run \`changeover backfill\` and \`changeover run\`, then validate again; --differences FILE lists them all.${different}${extra}`;
 }
 
 /** Throws `differences` when something differs, and `items-rejected` when something could not be compared. */

@@ -1,17 +1,17 @@
 import { ChangeoverError } from '../../core/errors.ts';
+import { serial } from '../../core/serial.ts';
 import type { Change } from '../../schemas/change.ts';
 import type { Outcome, StoreContext } from '../connector.ts';
-import { DictionaryCapture } from './capture.ts';
-import type { CaptureHome } from './capture-home.ts';
+import { DictionaryCapture } from './capture/capture.ts';
+import type { CaptureHome } from './capture/home.ts';
 import { isMissing } from './errors.ts';
-import { catchUp, isUpToDate, openSnapshot } from './open-snapshot.ts';
+import { DictionaryOwner } from './journal/owner.ts';
+import type { WritableOptions } from './journal/writable.ts';
 import type { DictionaryOptions } from './options.ts';
-import { DictionaryOwner } from './owner.ts';
 import { type DictionaryPaths, dictionaryPaths } from './paths.ts';
+import { catchUp, isUpToDate, openSnapshot } from './read/open-snapshot.ts';
+import type { Snapshot } from './read/snapshot.ts';
 import { prepareDictionary } from './schema.ts';
-import { serial } from './serial.ts';
-import type { Snapshot } from './snapshot.ts';
-import type { WritableOptions } from './writable.ts';
 
 /**
  * A dictionary in use. It is read by anybody; to be written to it is owned, from the first change on. Reading goes by
@@ -130,6 +130,6 @@ export class DictionaryClient implements CaptureHome {
   }
 
   #assertOpen(): void {
-    if (this.#closed) throw new ChangeoverError('internal', `The dictionary ${this.paths.base} was closed.`);
+    if (this.#closed) throw new ChangeoverError('aborted', `The dictionary ${this.paths.base} was closed.`);
   }
 }

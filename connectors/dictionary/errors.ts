@@ -63,19 +63,18 @@ export function isMissing(error: unknown): boolean {
   return systemCodeOf(error instanceof ChangeoverError ? error.cause : error) === 'ENOENT';
 }
 
+/** A legacy dictionary that is not there before anything was done with it: no server is away, a path is wrong or it is too early. */
+export function noDictionary(base: string, cause: unknown): ChangeoverError {
+  return new ChangeoverError('config', `There is no dictionary ${base}.`, {
+    cause,
+    hint: 'Check `legacy.dictionary.file`, or start the application that makes it. Where there is none yet, `legacy.dictionary.create: true` makes an empty one.',
+  });
+}
+
 export function notAnObject(reason: string): ChangeoverError {
   return new ChangeoverError('mismatch', `The dictionary is no JSON object: ${reason}.`, {
     hint: 'The file must be one JSON object, agent id → agent. Check `file` in the configuration.',
   });
-}
-
-/** The log has not taken what was captured for so long that the bound is reached. */
-export function outboxFull(store: string, maxEntries: number): ChangeoverError {
-  return new ChangeoverError(
-    'outbox-full',
-    `${store} takes no writes now: ${maxEntries} of them wait for the log.`,
-    { hint: 'See to it that the relay runs and Kafka answers; writing goes on by itself then.' },
-  );
 }
 
 /** The journal was put there from an older copy without the file beside it: new entries would count as relayed. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Probe, ProbeResult, Role } from '../connector.ts';
 import type { DictionaryClient } from './client.ts';
-import { readHolder, stateOf } from './lock.ts';
+import { readHolder, stateOf } from './journal/lock.ts';
 import type { DictionaryOptions } from './options.ts';
 import { isWritable, lookAt, readMark } from './schema.ts';
 

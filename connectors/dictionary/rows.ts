@@ -4,6 +4,7 @@ import { isRecord } from '../../core/json.ts';
 import type { EntityOf, Scalars } from '../../schemas/change.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
 import { oversizeNumber, parseJsonExactly } from './exact-json.ts';
+import { isTooDeep, MAX_LEVELS } from './levels.ts';
 
 /** An agent as the legacy application wrote it; whatever else it has there is kept when it is written again. */
 export type RawAgent = Readonly<Record<string, unknown>>;
@@ -19,6 +20,7 @@ export const isFault = (value: object): value is RowFault => 'reason' in value;
 /** Reads one member's value. The id is the member's key; a field `id`, where there is one, has to say the same. */
 export function readMember(id: string, bytes: Buffer): { readonly raw: RawAgent } | RowFault {
   if (!isUtf8(bytes)) return { path: '', reason: 'its bytes are not valid UTF-8' };
+  if (isTooDeep(bytes)) return { path: '', reason: `it is nested deeper than ${MAX_LEVELS} levels` };
   let raw: unknown;
   try {
     raw = parseJsonExactly(bytes.toString('utf8'));

@@ -2,12 +2,12 @@ import { access, constants, type FileHandle, mkdir } from 'node:fs/promises';
 import { systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
-import { identityOf, isGzip } from './base-file.ts';
-import { isMissing, notAnObject, translated } from './errors.ts';
-import { createJournal, type JournalHeader, type Mark, readJournalHeader } from './journal.ts';
-import { takeLock } from './lock.ts';
+import { isMissing, noDictionary, notAnObject, translated } from './errors.ts';
+import { createJournal, type JournalHeader, type Mark, readJournalHeader } from './journal/journal.ts';
+import { takeLock } from './journal/lock.ts';
 import { type DictionaryPaths, openIfThere, replaceFile } from './paths.ts';
-import { VersionsFile } from './versions-file.ts';
+import { identityOf, isGzip } from './read/base-file.ts';
+import { VersionsFile } from './read/versions-file.ts';
 
 const EMPTY_DICTIONARY = '{}\n';
 /** A file of at most this many bytes holds no agent; a bigger one may. */
@@ -120,8 +120,9 @@ export async function lookAt(
   try {
     return await translated(`read the dictionary ${base}`, () => look(base));
   } catch (error) {
-    if (mayBeMissing && isMissing(error)) return MISSING;
-    throw error;
+    if (!isMissing(error)) throw error;
+    if (mayBeMissing) return MISSING;
+    throw noDictionary(base, error);
   }
 }
 

@@ -6,14 +6,14 @@ import type { Kind } from '../../schemas/kinds.ts';
 import { rangesBetween, type ScanRange } from '../../schemas/scan-order.ts';
 import type { Held } from '../../schemas/version.ts';
 import type { ScanChunk, ScanOptions, Source } from '../connector.ts';
-import type { AgentIndex } from './agent-index.ts';
 import type { DictionaryClient } from './client.ts';
 import { type DictionaryKind, isDictionaryKind } from './dictionary-kinds.ts';
-import { agentOf, tiesOf } from './group-rows.ts';
-import { groupsOfIds } from './groups.ts';
-import { tieKey } from './overlay.ts';
-import { countRows, scanSnapshot } from './scan.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { AgentIndex } from './read/agent-index.ts';
+import { agentOf, tiesOf } from './read/group-rows.ts';
+import { groupsOfIds } from './read/groups.ts';
+import { tieKey } from './read/overlay.ts';
+import { countRows, scanSnapshot } from './read/scan.ts';
+import type { Snapshot } from './read/snapshot.ts';
 
 export function dictionarySource(client: DictionaryClient, kinds: readonly Kind[]): Source {
   const countTies = rememberingCounts();

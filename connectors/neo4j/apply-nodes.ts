@@ -7,8 +7,8 @@ import { LOCK_PROPERTY, type NodeNames, quoted } from './names.ts';
 import { type Properties, readVersion, storedNumber, VERSION } from './values.ts';
 
 /**
- * Applies changes of distinct keys, sorted by key, to the nodes of one label, in one transaction. In each function:
- * lock every node, then read what is held, then write what wins, then remove the stubs that nobody needs.
+ * Applies changes of distinct keys, sorted by key, to the nodes of one label. In each function: lock every node, then
+ * read what is held, then write what wins, then remove the stubs that nobody needs.
  */
 
 export type NodeKind = 'agent' | 'embedding';
@@ -21,11 +21,11 @@ export interface NodeState {
 }
 
 /**
- * One statement, at the speed of an unguarded one. What makes it a guard: the version's name is a parameter, so the
- * planner must take it for any name, also for the one that REMOVE touches, and so may not fetch it before REMOVE has
- * taken the lock. (Written as `n._version` it is fetched together with the node, before the lock: the plan shows
- * `CacheProperties`, and two transactions that meet can both win.) For the same reason the plan has Eager operators:
- * first all locks, then all reads, then all writes; the batch is bounded.
+ * One statement, at the speed of an unguarded one; it also forgets the deletes of what is there again. What makes it a
+ * guard: the version's name is a parameter, so the planner must take it for any name, also for the one that REMOVE
+ * touches, and so may not fetch it before REMOVE has taken the lock. (Written as `n._version` it is fetched together
+ * with the node, before the lock: the plan shows `CacheProperties`, and two transactions that meet can both win.) For the
+ * same reason the plan has Eager operators: first all locks, then all reads, then all writes; the batch is bounded.
  */
 function upsertText({ label, stub, tombstone }: NodeNames): string {
   return `UNWIND range(0, size($keys) - 1) AS i
@@ -36,30 +36,25 @@ function upsertText({ label, stub, tombstone }: NodeNames): string {
     WITH n, i, t
     WHERE coalesce(n[$version] < $versions[i], true) AND coalesce(t.version < $versions[i], true)
     SET n = $properties[i] REMOVE n:${quoted(stub)}
-    RETURN i, t IS NOT NULL AS risen`;
+    DELETE t
+    RETURN i`;
 }
 
+/** Works with a transaction for each statement, too: all that wins is one, and a stub that a crash leaves is no entity. */
 export async function upsertNodes(
   transaction: Transaction,
   names: NodeNames,
   states: readonly NodeState[],
 ): Promise<readonly Outcome[]> {
   const keys = states.map(({ key }) => key);
-  const { rows, nodesCreated } = await transaction.run(upsertText(names), {
+  const { rows, nodesCreated, retried } = await transaction.run(upsertText(names), {
     version: VERSION,
     keys,
     versions: states.map(({ version }) => storedNumber(version)),
     properties: states.map(({ properties }) => properties),
   });
   const won = new Set(rows.map((row) => Number(row.get('i'))));
-  const risen = rows.filter((row) => row.get('risen') === true);
-  await removeTombstones(
-    transaction,
-    names.tombstone,
-    'id',
-    risen.map((row) => keys[Number(row.get('i'))] ?? ''),
-  );
-  if (nodesCreated > 0) {
+  if (nodesCreated > 0 || retried) {
     const lost = states.filter((_, index) => !won.has(index));
     await removeIdleStubs(
       transaction,

@@ -1,7 +1,7 @@
 import { byHalves } from '../../core/by-halves.ts';
 import { ChangeoverError, isRejection, messageOf } from '../../core/errors.ts';
 import type { CapturePath, CaptureSettings, EntityWrite, WriteResult } from '../capture.ts';
-import { changeOf, writeFault } from '../write-fault.ts';
+import { changeOf, foreignKindFault, writeFault } from '../write-fault.ts';
 import type { Transaction } from './client.ts';
 import { hasRoom, noteLoss } from './outbox.ts';
 import { hasOutbox } from './outbox-schema.ts';
@@ -81,8 +81,8 @@ export class GraphWriter {
 
   #faultOf(write: EntityWrite, path: CapturePath): string | undefined {
     const { name, kinds } = this.#scope.context;
-    if (!kinds.includes(write.kind)) return `${name} holds no ${write.kind}`;
     return (
+      foreignKindFault(write.kind, kinds, name) ??
       writeFault(write, this.#settings, { path, store: name }) ??
       this.#vectors.fault(this.#asChange(write, path))
     );

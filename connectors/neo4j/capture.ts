@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { ChangeoverError } from '../../core/errors.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { Capture, CaptureSettings, CaptureStatus } from '../capture.ts';
 import type { StoreContext } from '../connector.ts';
+import { assertDrained } from '../outbox-errors.ts';
 import { GraphWriter } from './capture-writer.ts';
 import { OutboxDrain } from './drain.ts';
 import { Lease } from './lease.ts';
@@ -11,6 +11,7 @@ import { outboxNamesOf } from './outbox-names.ts';
 import { hasOutbox, makeOutbox, removeOutbox } from './outbox-schema.ts';
 import { prepareSchema } from './schema.ts';
 import type { StoreScope } from './scope.ts';
+import { clearSetAside, setAsideEntries } from './set-aside.ts';
 
 const KINDS: readonly Kind[] = ['agent', 'relationship', 'embedding'];
 
@@ -24,14 +25,13 @@ export interface Trigger {
   uninstall(): Promise<void>;
   /** Whether it captures now, in words too. */
   look(): Promise<Pick<CaptureStatus, 'active' | 'detail'>>;
+  /** Whether one of this name runs, of whatever settings. Not where the server knows no triggers. */
+  isRunning(): Promise<boolean>;
 }
 
-export function openCapture(
-  scope: CaptureScope,
-  settings: CaptureSettings,
-  trigger: Trigger | undefined,
-): Capture {
+export function openCapture(scope: CaptureScope, settings: CaptureSettings, trigger: Trigger): Capture {
   const { client, options, context } = scope;
+  const byTrigger = options.capture === 'trigger';
   const outbox = outboxNamesOf(options.labels);
   const writer = new GraphWriter({ ...scope, outbox, writer: settings.writer }, settings);
 
@@ -40,21 +40,15 @@ export function openCapture(
     async install() {
       await prepareSchema(scope);
       await makeOutbox(client, outbox);
-      await trigger?.install();
+      if (byTrigger) await trigger.install();
+      else await endTrigger();
       writer.forget();
     },
     async uninstall() {
       const { entries } = await outboxState(client, outbox);
-      if (entries > 0) {
-        throw new ChangeoverError(
-          'conflict',
-          `${client.where}: ${entries} captured writes wait for the log`,
-          {
-            hint: 'Let the relay drain the outbox first, then uninstall.',
-          },
-        );
-      }
-      await trigger?.uninstall();
+      assertDrained(client.where, entries);
+      if (byTrigger) await trigger.uninstall();
+      else await endTrigger();
       await removeOutbox(client, outbox);
       writer.forget();
     },
@@ -77,12 +71,22 @@ export function openCapture(
         maxChangeBytes: settings.maxChangeBytes,
       });
     },
+    setAsideEntries: () => setAsideEntries(client, outbox),
+    clearSetAside: (ids) => clearSetAside(client, outbox, ids),
     acceptLoss: (untilUs) => acceptLoss(client, outbox, untilUs),
   };
 
   async function lookAt(): Promise<Pick<CaptureStatus, 'active' | 'detail'>> {
     if (!(await hasOutbox(client, outbox))) return { active: false, detail: 'capture is not installed' };
-    if (trigger !== undefined) return await trigger.look();
-    return { active: true, detail: 'what is written through Changeover is captured; other writes are not' };
+    if (byTrigger) return await trigger.look();
+    const rest = (await trigger.isRunning())
+      ? 'a trigger from before captures the others still, until capture is installed again'
+      : 'other writes are not';
+    return { active: true, detail: `what is written through Changeover is captured; ${rest}` };
+  }
+
+  /** One that was installed when the configuration said so would go on for ever. */
+  async function endTrigger(): Promise<void> {
+    if (await trigger.isRunning()) await trigger.uninstall();
   }
 }

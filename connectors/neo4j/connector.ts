@@ -8,7 +8,6 @@ import { prepareSchema } from './schema.ts';
 import { openSink } from './sink.ts';
 import { openSource } from './source.ts';
 import { openTrigger } from './trigger.ts';
-import { prepareVectorIndex } from './vector-index.ts';
 
 export const neo4jConnector: Connector<typeof neo4jOptions> = {
   name: 'neo4j',
@@ -24,17 +23,11 @@ export const neo4jConnector: Connector<typeof neo4jOptions> = {
     const client = await openClient(options, context.logger);
     const names = namesOf(options.labels);
     const scope = { client, names, options, context };
-    const trigger =
-      context.capture && options.capture === 'trigger' ? openTrigger(scope, context.capture) : undefined;
-    const capture = context.capture && openCapture(scope, context.capture, trigger);
+    const capture =
+      context.capture && openCapture(scope, context.capture, openTrigger(scope, context.capture));
     return {
       name: context.name,
-      async prepare() {
-        await prepareSchema(scope);
-        if (context.kinds.includes('embedding')) {
-          await prepareVectorIndex(client, names.memory.label, options.space);
-        }
-      },
+      prepare: () => prepareSchema(scope),
       source: openSource(scope),
       sink: openSink(scope),
       probe: openProbe(scope, capture),

@@ -3,7 +3,7 @@ import type { Drain, NextOptions, OutboxBatch, OutboxEntry, UnreadableEntry } fr
 import type { Neo4jClient } from './client.ts';
 import { LEASE_MS, type Lease } from './lease.ts';
 import { quoted } from './names.ts';
-import { type OutboxScope, readEntry } from './outbox-entry.ts';
+import { entryName, type OutboxScope, readEntry } from './outbox-entry.ts';
 import { BOOK, type OutboxNames } from './outbox-names.ts';
 import { countOutbox, readOutbox } from './read-outbox.ts';
 
@@ -28,6 +28,8 @@ export class OutboxDrain implements Drain {
   readonly renewWithinMs = LEASE_MS;
   readonly #scope: DrainScope;
   readonly #answered = new Set<string>();
+  /** Where those are, and those from before a restart. */
+  readonly #places = new Map<string, string>();
   #lastEntryMs: number;
   #closed = false;
 
@@ -70,6 +72,7 @@ export class OutboxDrain implements Drain {
     const entries: OutboxEntry[] = [];
     const unreadable: UnreadableEntry[] = [];
     for (const row of rows) {
+      this.#places.set(entryName(row.properties).id, row.elementId);
       const read = readEntry(row, this.#scope);
       if (read.entry === undefined) unreadable.push(read.unreadable);
       else entries.push(read.entry);
@@ -85,22 +88,40 @@ export class OutboxDrain implements Drain {
   async discard(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const { lease, outbox } = this.#scope;
+    const { found, places } = this.#lookUp(ids);
     await lease.fenced((transaction) =>
-      transaction.run(`MATCH (o:${quoted(outbox.outbox)}) WHERE o.${BOOK.id} IN $ids DELETE o`, { ids }),
+      transaction.run(`${found} AND o:${quoted(outbox.outbox)} DELETE o`, { ids, places }),
     );
-    for (const id of ids) this.#answered.delete(id);
+    this.#forget(ids);
   }
 
   async setAside({ id, reason }: Pick<UnreadableEntry, 'id' | 'reason'>): Promise<void> {
     const { lease, outbox } = this.#scope;
+    const { found, places } = this.#lookUp([id]);
     await lease.fenced((transaction) =>
       transaction.run(
-        `MATCH (o:${quoted(outbox.outbox)}) WHERE o.${BOOK.id} = $id
+        `${found} AND o:${quoted(outbox.outbox)}
          SET o:${quoted(outbox.aside)}, o.${BOOK.reason} = $reason REMOVE o:${quoted(outbox.outbox)}`,
-        { id, reason },
+        { ids: [id], places, reason },
       ),
     );
-    this.#answered.delete(id);
+    this.#forget([id]);
+  }
+
+  /** Ids have no index; one that this drain has not answered has to be looked for. */
+  #lookUp(ids: readonly string[]): { readonly found: string; readonly places: readonly string[] } {
+    const places = ids.flatMap((id) => this.#places.get(id) ?? []);
+    const isKnown = places.length === ids.length;
+    const where = isKnown ? 'elementId(o) IN $places AND ' : '';
+    const label = isKnown ? '' : `:${quoted(this.#scope.outbox.outbox)}`;
+    return { found: `MATCH (o${label}) WHERE ${where}o.${BOOK.id} IN $ids`, places };
+  }
+
+  #forget(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#answered.delete(id);
+      this.#places.delete(id);
+    }
   }
 
   async close(): Promise<void> {

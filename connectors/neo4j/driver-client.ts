@@ -1,9 +1,18 @@
-import { auth, type Driver, type ManagedTransaction, driver as openDriver, type Session } from 'neo4j-driver';
+import {
+  auth,
+  type Driver,
+  isRetryableError,
+  type ManagedTransaction,
+  type Neo4jError,
+  driver as openDriver,
+  type QueryResult,
+  type Session,
+} from 'neo4j-driver';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import { unlessAborted } from '../../core/service.ts';
-import type { Neo4jClient, Parameters, Row, Speaker, Transaction } from './client.ts';
+import type { Answer, Neo4jClient, Parameters, Row, Speaker, Transaction } from './client.ts';
 import { neo4jError } from './errors.ts';
 import type { Neo4jOptions } from './options.ts';
 
@@ -17,6 +26,7 @@ const FOLLOWER = METADATA.follower;
 
 const SYSTEM = 'system';
 
+const PASSING_RETRY = { attempts: Number.POSITIVE_INFINITY, maxDelayMs: 1_000 } as const;
 const CONFLICT_RETRY = { attempts: 5, initialDelayMs: 10, maxDelayMs: 500 } as const;
 
 function isPassingConflict(error: unknown): boolean {
@@ -57,20 +67,38 @@ export class DriverClient implements Neo4jClient {
     work: (transaction: Transaction) => Promise<T>,
     speaker: Speaker = 'follower',
   ): Promise<T> {
+    const timeout = this.#options.queryTimeoutMs;
+    return await this.#despiteConflicts((session) =>
+      session.executeWrite((transaction) => work(statementsOf(transaction)), {
+        timeout,
+        metadata: METADATA[speaker],
+      }),
+    );
+  }
+
+  async statement(text: string, parameters: Parameters = {}): Promise<Answer> {
     const { queryTimeoutMs, retryTimeMs } = this.#options;
-    const attempt = (): Promise<T> =>
-      this.#inSession(queryTimeoutMs + retryTimeMs, (session) =>
-        session.executeWrite((transaction) => work(statementsOf(transaction)), {
-          timeout: queryTimeoutMs,
-          metadata: METADATA[speaker],
-        }),
-      );
-    // What somebody else deleted between two steps of ours is no failure that the driver would try again.
-    return await retry(attempt, { policy: CONFLICT_RETRY, retryable: isPassingConflict });
+    const config = { timeout: queryTimeoutMs, metadata: FOLLOWER };
+    return await this.#despiteConflicts((session) => {
+      // As the driver does for the transactions that it manages.
+      const untilMs = performance.now() + retryTimeMs;
+      return retry(async (attempt) => answerOf(await session.run(text, parameters, config), attempt > 1), {
+        policy: PASSING_RETRY,
+        retryable: (error) =>
+          error instanceof Error && isRetryableError(error as Neo4jError) && performance.now() < untilMs,
+      });
+    });
   }
 
   async query(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
-    return await this.transact(async (transaction) => (await transaction.run(text, parameters)).rows);
+    return (await this.statement(text, parameters)).rows;
+  }
+
+  /** What somebody else deleted between two steps of ours is no failure that the driver would try again. */
+  async #despiteConflicts<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    const { queryTimeoutMs, retryTimeMs } = this.#options;
+    const attempt = (): Promise<T> => this.#inSession(queryTimeoutMs + retryTimeMs, work);
+    return await retry(attempt, { policy: CONFLICT_RETRY, retryable: isPassingConflict });
   }
 
   async runAlone(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
@@ -195,10 +223,13 @@ export class DriverClient implements Neo4jClient {
 function statementsOf(transaction: ManagedTransaction): Transaction {
   return {
     async run(text, parameters = {}) {
-      const { records, summary } = await transaction.run(text, parameters);
-      return { rows: records, nodesCreated: summary.counters.updates().nodesCreated };
+      return answerOf(await transaction.run(text, parameters));
     },
   };
+}
+
+function answerOf({ records, summary }: QueryResult, retried = false): Answer {
+  return { rows: records, nodesCreated: summary.counters.updates().nodesCreated, retried };
 }
 
 async function take<T>(items: AsyncIterator<T>, limit: number): Promise<readonly T[]> {

@@ -24,8 +24,8 @@ export async function lockNodes(
 }
 
 /**
- * Removes those of the nodes that are stubs and that no relationship needs. A stub on which an application has written
- * meanwhile is no stub any more. The hint keeps a plan that was made when there were no stubs from walking all of
+ * Removes those of the nodes that are stubs and that no relationship needs, which it asks when it has locked them. A stub
+ * on which an application has written meanwhile is no stub any more. The hint keeps a plan that was made when there were no stubs from walking all of
  * them when there are many.
  */
 export async function removeIdleStubs(
@@ -36,8 +36,10 @@ export async function removeIdleStubs(
   if (keys.length === 0) return;
   await transaction.run(
     `MATCH (n:${quoted(label)}) USING INDEX n:${quoted(label)}(id)
-     WHERE n.id IN $keys
-       AND n:${quoted(stub)} AND size(keys(n)) = 1 AND NOT EXISTS { (n)--() }
+     WHERE n.id IN $keys AND n:${quoted(stub)}
+     REMOVE n.${LOCK_PROPERTY}
+     WITH n
+     WHERE n:${quoted(stub)} AND size(keys(n)) = 1 AND NOT EXISTS { (n)--() }
      DELETE n`,
     { keys },
   );

@@ -23,6 +23,8 @@ export type OutboxScope = Pick<StoreScope, 'options'> & {
 
 /** An outbox node as it was read. */
 export interface OutboxRow {
+  /** Leads to the node without an index. */
+  readonly elementId: string;
   readonly properties: Properties;
   /** Whether it has a property that the driver drops (read-nodes.ts). */
   readonly hidden: boolean;
@@ -32,10 +34,13 @@ export type ReadEntry =
   | { readonly entry: OutboxEntry; readonly unreadable?: undefined }
   | { readonly entry?: undefined; readonly unreadable: UnreadableEntry };
 
-/** Makes a change of an outbox node, read as the store itself is read. */
-export function readEntry(row: OutboxRow, scope: OutboxScope): ReadEntry {
-  const { properties } = row;
-  const id = textOf(properties, BOOK.id);
+/** What an outbox node is called, and of which entity it is. */
+export function entryName(properties: Properties): {
+  readonly id: string;
+  readonly kind: GraphKind;
+  readonly key: string;
+  readonly ends: Ends;
+} {
   const kind = textOf(properties, BOOK.kind) as GraphKind;
   const ends: Ends = {
     source: textOf(properties, BOOK.source),
@@ -43,6 +48,13 @@ export function readEntry(row: OutboxRow, scope: OutboxScope): ReadEntry {
     target: textOf(properties, BOOK.target),
   };
   const key = kind === 'relationship' ? keyOf(kind, ends) : textOf(properties, BOOK.key);
+  return { id: textOf(properties, BOOK.id), kind, key, ends };
+}
+
+/** Makes a change of an outbox node, read as the store itself is read. */
+export function readEntry(row: OutboxRow, scope: OutboxScope): ReadEntry {
+  const { properties } = row;
+  const { id, kind, key, ends } = entryName(properties);
   const unreadable = (reason: string): ReadEntry => ({
     unreadable: { id, where: `${kind} ${key} in the outbox of ${scope.store} (${BOOK.id} ${id})`, reason },
   });

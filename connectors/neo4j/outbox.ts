@@ -1,4 +1,4 @@
-import { ChangeoverError } from '../../core/errors.ts';
+import { fullOutbox } from '../outbox-errors.ts';
 import type { OutboxOptions } from '../outbox-options.ts';
 import type { Neo4jClient, Transaction } from './client.ts';
 import { LOCK_PROPERTY, quoted } from './names.ts';
@@ -49,9 +49,7 @@ export async function hasRoom(
   const entries = await numberAt(transaction, `MATCH (o:${quoted(outbox)}) RETURN count(o) AS value`);
   if ((entries ?? 0) < maxEntries) return true;
   if (whenFull === 'drop') return false;
-  throw new ChangeoverError('outbox-full', `${where}: ${entries} captured writes wait for the log`, {
-    hint: 'See why the relay does not drain the outbox (its log, the broker), or raise outbox.maxEntries.',
-  });
+  throw fullOutbox(where, entries ?? 0);
 }
 
 /** Remembers when writes first and last went uncaptured. */

@@ -19,7 +19,8 @@ import { vectorPlace } from './vector-place.ts';
 /** Agents before their relationships, so that few stubs are made. */
 const IN_ORDER: readonly Kind[] = ['agent', 'relationship', 'embedding'];
 
-type Apply = (transaction: Transaction, changes: readonly Change[]) => Promise<readonly Outcome[]>;
+type Apply = (client: Neo4jClient, changes: readonly Change[]) => Promise<readonly Outcome[]>;
+type ApplyWithin = (transaction: Transaction, changes: readonly Change[]) => Promise<readonly Outcome[]>;
 
 /** How changes of one kind are applied. Deletes go by themselves, so that the usual batch is one fast statement. */
 interface Applier {
@@ -61,8 +62,12 @@ function appliersOf({ names }: StoreScope): { readonly [K in Kind]?: Applier } {
     agent: nodeApplier<'agent'>(names.agent, agentProperties),
     embedding: nodeApplier<'embedding'>(names.memory, embeddingProperties),
     relationship: {
-      upsert: (transaction, changes) => upsertRelationships(transaction, names, changes as TieChanges),
-      remove: (transaction, changes) => deleteRelationships(transaction, names, changes as TieChanges),
+      upsert: inTransaction((transaction, changes) =>
+        upsertRelationships(transaction, names, changes as TieChanges),
+      ),
+      remove: inTransaction((transaction, changes) =>
+        deleteRelationships(transaction, names, changes as TieChanges),
+      ),
     },
   };
 }
@@ -75,16 +80,22 @@ function nodeApplier<K extends NodeKind>(
   propertiesOf: (entity: EntityOf[K], version: number) => Properties,
 ): Applier {
   return {
-    upsert: (transaction, changes) =>
+    upsert: (client, changes) =>
       upsertNodes(
-        transaction,
+        { run: (text, parameters) => client.statement(text, parameters) },
         names,
         (changes as NodeChanges<K>).flatMap(({ key, version, after }) =>
           after === null ? [] : { key, version, properties: propertiesOf(after, version) },
         ),
       ),
-    remove: (transaction, changes) => deleteNodes(transaction, names, changes as NodeChanges<K>),
+    remove: inTransaction((transaction, changes) =>
+      deleteNodes(transaction, names, changes as NodeChanges<K>),
+    ),
   };
+}
+
+function inTransaction(apply: ApplyWithin): Apply {
+  return (client, changes) => client.transact((transaction) => apply(transaction, changes));
 }
 
 /** In the order of the keys, so that two transactions lock the same nodes in the same order. */
@@ -101,7 +112,7 @@ function outcomeOf(outcomes: ReadonlyMap<Change, Outcome>, change: Change): Outc
   return outcome;
 }
 
-/** Applies the batch in one transaction; a record that the server refuses is rejected, the others are applied. */
+/** Applies the batch as one; a record that the server refuses is rejected, the others are applied. */
 async function isolate(
   client: Neo4jClient,
   apply: Apply,
@@ -109,7 +120,7 @@ async function isolate(
   outcomes: Map<Change, Outcome>,
 ): Promise<void> {
   const transact = async (part: readonly Change[]): Promise<void> => {
-    const answers = await client.transact((transaction) => apply(transaction, part));
+    const answers = await apply(client, part);
     for (const [index, change] of part.entries()) outcomes.set(change, answers[index] ?? STALE);
   };
   const attempt = async (part: readonly Change[]): Promise<void> => {

@@ -1,73 +1,16 @@
-import type { NodeKind } from './apply-nodes.ts';
 import { type NodeNames, quoted } from './names.ts';
 import type { OutboxNames } from './outbox-names.ts';
-import {
-  bytesText,
-  entryText,
-  idsText,
-  isKeyText,
-  nextVersionText,
-  refuseFullText,
-  refuseSizeText,
-  refuseText,
-} from './trigger-text.ts';
-import { VERSION } from './values.ts';
-
-/** The greatest number that is finite as a float32. */
-const MOST = '3.4028235677973362e38';
-
-/** What is different between the kinds that are nodes. */
-interface NodePart {
-  readonly kind: NodeKind;
-  /** Lists in scope: nodes that were touched and are there; nodes that lost the label or were deleted. */
-  readonly touched: string;
-  readonly gone: string;
-  /** The property without which a node is no entity yet: a memory may get its vector later. */
-  readonly needs: string | undefined;
-  /** Why an entity is refused, as the branches of a CASE. */
-  readonly faults: string;
-}
-
-const AGENTS: NodePart = {
-  kind: 'agent',
-  touched: 'agents',
-  gone: 'goneAgents',
-  needs: undefined,
-  faults: '',
-};
-
-const MEMORIES: NodePart = {
-  kind: 'embedding',
-  touched: 'memories',
-  gone: 'goneMemories',
-  needs: 'embedding',
-  faults: `
-    WHEN NOT (n.embedding IS :: LIST<FLOAT NOT NULL> NOT NULL OR n.embedding IS :: LIST<INTEGER NOT NULL> NOT NULL)
-    THEN 'its property "embedding" is no list of numbers'
-    WHEN NOT all(x IN n.embedding WHERE abs(x) <= ${MOST}) THEN 'a component of its vector is not finite'
-    WHEN size(n.embedding) <> set.space.dimension
-    THEN 'its vector has ' + size(n.embedding) + ' dimensions instead of ' + set.space.dimension
-    ${[
-      ['model', 'model'],
-      ['revision', '_spaceRevision'],
-      ['metric', '_spaceMetric'],
-      ['normalised', '_spaceNormalised'],
-    ]
-      .map(
-        ([field, property]) => `WHEN coalesce(n.${property}, set.unsaid.${field}) <> set.space.${field}
-    THEN 'it is of another embedding space: ${field} ' + toString(coalesce(n.${property}, set.unsaid.${field}))
-      + ' instead of ' + toString(set.space.${field})`,
-      )
-      .join('\n    ')}`,
-};
+import { AGENTS, captureNodeText, MEMORIES, type NodePart } from './trigger-entity.ts';
+import { entryText, idsText, isKeyText, nextVersionText, refuseFullText } from './trigger-text.ts';
 
 export const agentsText = (names: NodeNames, outbox: OutboxNames): string => nodesText(names, outbox, AGENTS);
 export const memoriesText = (names: NodeNames, outbox: OutboxNames): string =>
   nodesText(names, outbox, MEMORIES);
 
 /** The part of the trigger's statement that captures nodes of one label; the transaction holds their locks already. */
-function nodesText({ label, stub, tombstone }: NodeNames, outbox: OutboxNames, part: NodePart): string {
-  const { kind, touched, gone, needs, faults } = part;
+function nodesText(names: NodeNames, outbox: OutboxNames, part: NodePart): string {
+  const { label, stub, tombstone } = names;
+  const { kind, touched, gone, needs } = part;
   const [node, grave] = [quoted(label), quoted(tombstone)];
   const isEntity = (map: string) => (needs === undefined ? 'true' : `${map}['${needs}'] IS NOT NULL`);
   const old = 'coalesce(wasNode[toString(id(n))], {})';
@@ -115,17 +58,12 @@ function nodesText({ label, stub, tombstone }: NodeNames, outbox: OutboxNames, p
   CALL (*) {
     WITH *, apoc.map.merge(joined, ${idsText(newcomers, 'x.node')}) AS newcomers
     UNWIND ${touched} AS n
-    WITH set, us, room, waiting, wasNode, leftVersions, newcomers, n, n.id AS key
-    WHERE ${isKeyText('key')} AND ${needs === undefined ? `NOT (n:${quoted(stub)} AND size(keys(n)) = 1)` : `n.${needs} IS NOT NULL`}
-    OPTIONAL MATCH (t:${grave} {id: key})
-    WITH *, ${bytesText('n')} AS bytes, CASE ${faults} WHEN false THEN '' END AS fault,
-      ${nextVersionText('[n[set.version], wasNode[toString(id(n))][set.version], leftVersions[key], t[set.plainVersion]]', '[us]')} AS version,
-      CASE WHEN leftVersions[key] IS NULL AND (n:${quoted(stub)} OR newcomers[toString(id(n))] IS NOT NULL) THEN 'c' ELSE 'u' END AS op
-    WHERE ${refuseFullText()} AND ${refuseSizeText(kind, 'key')}
-      AND ${refuseText('fault IS NOT NULL', `${kind} %s: %s`, ['key', 'fault'])}
-    SET n.${VERSION} = version
-    REMOVE n:${quoted(stub)}
-    ${entryText(outbox, { kind, key: 'key', op: 'op', isDelete: 'false', state: 'properties(n)' })}
+    ${captureNodeText(names, outbox, part, ['wasNode', 'leftVersions', 'newcomers'], {
+      oldVersions: '[wasNode[toString(id(n))][set.version], leftVersions[key]]',
+      isNew: 'newcomers[toString(id(n))] IS NOT NULL',
+      wasLeft: 'leftVersions[key] IS NOT NULL',
+      read: 'n',
+    })}
   }
   RETURN true AS done LIMIT 1`;
 }

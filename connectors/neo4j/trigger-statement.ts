@@ -2,7 +2,8 @@ import type { Kind } from '../../schemas/kinds.ts';
 import { type Names, quoted } from './names.ts';
 import type { OutboxNames } from './outbox-names.ts';
 import { agentsText, memoriesText } from './trigger-nodes.ts';
-import { idsText, oldValuesText } from './trigger-text.ts';
+import { isPlainText, plainAgentsText, plainMemoriesText } from './trigger-plain.ts';
+import { idsText, nowText, oldValuesText, waitingText } from './trigger-text.ts';
 import { tiesText, writeTiesText } from './trigger-ties.ts';
 
 /**
@@ -16,32 +17,42 @@ import { tiesText, writeTiesText } from './trigger-ties.ts';
  *
  * The server plans a statement anew for each magnitude of the lists among its parameters, and long ones take long to plan.
  * So this one is short, and calls the others (`$parts`) with the same things inside maps, whose size is of no matter.
+ *
+ * The usual transaction is small and writes nodes of one label only. It goes a short way, through one part (trigger-plain.ts)
+ * instead of two or more; the canary goes both, so that all parts are planned and tried.
  */
 export function triggerStatement(names: Names, outbox: OutboxNames, kinds: readonly Kind[]): string {
-  const labels = [
-    ...(kinds.includes('agent') || kinds.includes('relationship') ? [names.agent.label] : []),
-    ...(kinds.includes('embedding') ? [names.memory.label] : []),
-  ];
-  const isOurs = labels.map((label) => `e.node:${quoted(label)}`).join(' OR ') || 'false';
-  const hasTies = kinds.includes('relationship')
+  const isGraph = kinds.includes('agent') || kinds.includes('relationship');
+  const touchesAgents = isGraph ? touchesText(names.agent.label) : 'false';
+  const touchesMemories = kinds.includes('embedding') ? touchesText(names.memory.label) : 'false';
+  const touchesTies = kinds.includes('relationship')
     ? `size($createdRelationships) + size($deletedRelationships) + size(keys($assignedRelationshipProperties))
       + size(keys($removedRelationshipProperties)) > 0`
     : 'false';
-  // The usual transaction of somebody else ends at this condition, so it costs them next to nothing.
-  const concernsUs = `any(label IN [${[...labels, outbox.canary].map((label) => `'${label}'`).join(', ')}]
-      WHERE $assignedLabels[label] IS NOT NULL OR $removedLabels[label] IS NOT NULL)
-    OR ${hasTies}
-    OR any(k IN keys($assignedNodeProperties) WHERE any(e IN $assignedNodeProperties[k] WHERE ${isOurs}))
-    OR any(k IN keys($removedNodeProperties) WHERE any(e IN $removedNodeProperties[k]
-      WHERE CASE WHEN dead[toString(id(e.node))] IS NOT NULL THEN false ELSE ${isOurs} END))`;
+  const plain = (kind: Kind, part: TriggerPart) => (kinds.includes(kind) ? `[$parts.${part}]` : '[]');
+  // The usual transaction of somebody else ends at the second condition, so it costs them next to nothing.
   return `
-WITH ${idsText('$deletedNodes')} AS dead
-WHERE NOT coalesce($metaData['changeover'], '') IN ['follower', 'writer'] AND (${concernsUs})
-WITH {createdNodes: $createdNodes, deletedNodes: $deletedNodes, assignedLabels: $assignedLabels,
+WITH $metaData AS metaData WHERE NOT coalesce(metaData['changeover'], '') IN ['follower', 'writer']
+WITH CASE WHEN size($deletedNodes) = 0 THEN {} ELSE ${idsText('$deletedNodes')} END AS dead
+WITH ${touchesAgents} AS isAgents, ${touchesMemories} AS isMemories, ${touchesTies} AS isTies,
+  $assignedLabels['${outbox.canary}'] IS NOT NULL AS isCanary
+WHERE isAgents OR isMemories OR isTies OR isCanary
+WITH isCanary, CASE
+    WHEN isCanary THEN [$parts.plainAgents, $parts.plainMemories]
+    WHEN isAgents <> isMemories AND ${isPlainText(names)}
+    THEN CASE WHEN isAgents THEN ${plain('agent', 'plainAgents')} ELSE ${plain('embedding', 'plainMemories')} END
+  END AS plain,
+  {createdNodes: $createdNodes, deletedNodes: $deletedNodes, assignedLabels: $assignedLabels,
   removedLabels: $removedLabels, assignedNodeProperties: $assignedNodeProperties,
   removedNodeProperties: $removedNodeProperties, createdRelationships: $createdRelationships,
   deletedRelationships: $deletedRelationships, assignedRelationshipProperties: $assignedRelationshipProperties,
   removedRelationshipProperties: $removedRelationshipProperties} AS tx
+CALL (tx, plain) {
+  UNWIND plain AS part
+  CALL apoc.cypher.doIt(part, {tx: tx, set: $set}) YIELD value
+  RETURN count(*) AS done
+}
+WITH tx WHERE plain IS NULL OR isCanary
 CALL apoc.cypher.doIt($parts.find, {tx: tx, set: $set}) YIELD value AS found
 CALL (tx, found) {
   WITH tx, found WHERE found.hasTies
@@ -56,7 +67,23 @@ CALL apoc.cypher.doIt(part, {tx: tx, set: $set, found: found, floor: floor}) YIE
 RETURN count(*)`;
 }
 
-export type TriggerPart = 'find' | 'ties' | 'writeTies' | 'agents' | 'memories';
+/** Whether nodes of a label were made, changed or deleted, or got or lost it. What is deleted (`dead`) cannot be asked. */
+function touchesText(label: string): string {
+  const has = `e.node:${quoted(label)}`;
+  return `($assignedLabels['${label}'] IS NOT NULL OR $removedLabels['${label}'] IS NOT NULL
+    OR any(k IN keys($assignedNodeProperties) WHERE any(e IN $assignedNodeProperties[k] WHERE ${has}))
+    OR any(k IN keys($removedNodeProperties) WHERE any(e IN $removedNodeProperties[k]
+      WHERE CASE WHEN dead[toString(id(e.node))] IS NOT NULL THEN false ELSE ${has} END)))`;
+}
+
+export type TriggerPart =
+  | 'plainAgents'
+  | 'plainMemories'
+  | 'find'
+  | 'ties'
+  | 'writeTies'
+  | 'agents'
+  | 'memories';
 
 /** The kinds are those of which this store is the origin: what it holds of others is in no log. */
 export function triggerParts(
@@ -65,6 +92,8 @@ export function triggerParts(
   kinds: readonly Kind[],
 ): Readonly<Record<TriggerPart, string>> {
   return {
+    plainAgents: plainAgentsText(names, outbox),
+    plainMemories: plainMemoriesText(names, outbox),
     find: findText(names, outbox, kinds),
     ties: tiesText(names),
     writeTies: writeTiesText(names, outbox),
@@ -100,8 +129,7 @@ WITH *, coalesce(tx.removedLabels['${agent}'], []) AS goneAgents,
   size(tx.createdRelationships) + size(tx.deletedRelationships) + size(keys(tx.assignedRelationshipProperties))
     + size(keys(tx.removedRelationshipProperties)) > 0 AS hasTies
 WHERE hasTies OR isCanary OR size(agents) + size(memories) + size(goneAgents) + size(goneMemories) > 0
-CALL () { MATCH (o:${quoted(outbox.outbox)}) RETURN count(o) AS waiting }
-WITH *, datetime.realtime() AS now, ${idsText('tx.createdNodes')} AS born,
+WITH *, ${waitingText(outbox)} AS waiting, datetime.realtime() AS now, ${idsText('tx.createdNodes')} AS born,
   [e IN coalesce(tx.assignedNodeProperties['id'], []) WHERE e.old IS NOT NULL]
     + coalesce(tx.removedNodeProperties['id'], []) AS oldIds
 WITH *, [n IN gained WHERE born[toString(id(n))] IS NULL] + [n IN goneAgents WHERE dead[toString(id(n))] IS NULL]
@@ -112,7 +140,7 @@ ${oldValuesText('wasNode', 'node')}
 RETURN agents, memories, goneAgents, goneMemories, dead, moved, oldIds, wasNode, waiting,
   ${idsText('gained')} AS gainedIds, ${idsText('moved')} AS movedIds,
   ${idsText('tx.createdRelationships')} AS bornTies, waiting < set.maxEntries AS room,
-  now.epochSeconds * 1000000 + now.microsecond AS us,
+  ${nowText('now')} AS us,
   isCanary, ${captured('relationship', 'hasTies OR size(moved) > 0')} AS hasTies,
   ${captured('agent', 'size(agents) + size(goneAgents) > 0')} AS hasAgents,
   ${captured('embedding', 'size(memories) + size(goneMemories) > 0')} AS hasMemories`;

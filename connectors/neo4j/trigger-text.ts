@@ -112,3 +112,13 @@ export function oldValuesText(name: string, what: 'node' | 'relationship'): stri
  */
 export const idsText = (list: string, each = 'x'): string =>
   `apoc.map.fromPairs([x IN ${list} | [toString(id(${each})), true]])`;
+
+/**
+ * How many entries wait. Asked in a statement of its own: the number goes up and down all the time, and whatever has it among
+ * what it was planned by is planned anew, every ten seconds, in an application's transaction.
+ */
+export const waitingText = ({ outbox }: OutboxNames): string =>
+  `apoc.cypher.runFirstColumnSingle('MATCH (o:${quoted(outbox)}) RETURN count(o)', {})`;
+
+/** In microseconds since 1970. */
+export const nowText = (time: string): string => `${time}.epochSeconds * 1000000 + ${time}.microsecond`;

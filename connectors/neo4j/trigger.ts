@@ -109,6 +109,14 @@ export function openTrigger(scope: CaptureScope, settings: CaptureSettings): Tri
       }
       await until(async () => (await running()) === undefined, 'the trigger is still running');
     },
+    async isRunning() {
+      try {
+        return (await running()) !== undefined;
+      } catch (error) {
+        if (error instanceof ChangeoverError && error.code === 'unsupported') return false;
+        throw error;
+      }
+    },
     async look() {
       try {
         const is = await running();

@@ -72,13 +72,3 @@ export async function makeVectorIndex(
     { dimension: int(dimension), similarity },
   );
 }
-
-/** Makes the vector index as soon as there is something that tells the dimension. */
-export async function prepareVectorIndex(
-  client: Neo4jClient,
-  label: string,
-  space: Neo4jOptions['space'],
-): Promise<void> {
-  const dimension = await vectorDimension(client, label);
-  if (dimension !== null) await makeVectorIndex(client, label, dimension, space);
-}

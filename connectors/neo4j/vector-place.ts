@@ -13,14 +13,27 @@ export interface VectorPlace {
 export function vectorPlace({ client, names, options }: StoreScope): VectorPlace {
   const { label } = names.memory;
   let dimension: number | undefined;
+  let underWay: Promise<void> | undefined;
+
+  const find = async (changes: readonly Change[]): Promise<void> => {
+    let found = (await vectorDimension(client, label)) ?? undefined;
+    if (found === undefined) {
+      found = mostFrequentDimension(changes);
+      // Only where there are no vectors yet: an application that has some and no index wants none. Keeping one up to date
+      // costs each write of a vector some 30 ms of a processor (docs/measurements.md).
+      if (found !== undefined) await makeVectorIndex(client, label, found, options.space);
+    }
+    // No vector is written before the index stands.
+    dimension = found;
+  };
 
   return {
     async learn(changes) {
       if (dimension !== undefined) return;
-      const found = (await vectorDimension(client, label)) ?? mostFrequentDimension(changes);
-      if (found === undefined) return;
-      await makeVectorIndex(client, label, found, options.space);
-      dimension = found;
+      underWay ??= find(changes).finally(() => {
+        underWay = undefined;
+      });
+      await underWay;
     },
     fault(change) {
       if (change.kind !== 'embedding' || change.after === null) return undefined;

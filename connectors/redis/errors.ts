@@ -1,4 +1,5 @@
 import { ChangeoverError, type ErrorCode, messageOf, systemCodeOf } from '../../core/errors.ts';
+import { FULL_OUTBOX_HINT } from '../outbox-errors.ts';
 
 interface Meaning {
   readonly matches: RegExp;
@@ -79,7 +80,7 @@ const ANSWERS: readonly Meaning[] = [
     matches: /CHANGEOVER full/,
     code: 'outbox-full',
     says: 'has a full outbox',
-    hint: 'Start the relay, or mend what it waits for; or raise outbox.maxEntries, or set outbox.whenFull: drop.',
+    hint: FULL_OUTBOX_HINT,
   },
   {
     matches: /CHANGEOVER lost/,

@@ -1,5 +1,5 @@
 import { escapeBytes, textOf } from './bytes.ts';
-import type { RedisClient } from './client.ts';
+import type { RedisClient } from './client/client.ts';
 import { formatPattern, idIn, type KeyPattern } from './key-patterns.ts';
 import type { Layout, RedisKind } from './layout.ts';
 import { MARKS_KEY } from './options.ts';

@@ -1,6 +1,6 @@
 import type { IdentityOf } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import { SLOTS, slotOf, tagOf } from './hash-slot.ts';
+import { SLOTS, slotOf, tagOf } from './client/hash-slot.ts';
 import { type KeyPattern, keyFor, parsePattern } from './key-patterns.ts';
 import type { RedisOptions } from './options.ts';
 

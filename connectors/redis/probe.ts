@@ -1,11 +1,11 @@
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Probe, ProbeResult, StoreContext } from '../connector.ts';
-import type { RedisClient, ServerInfo, ServerPart } from './client.ts';
+import type { RedisClient, ServerInfo, ServerPart } from './client/client.ts';
+import { infoIn } from './client/server-info.ts';
 import { toRedisError } from './errors.ts';
 import { keyFor } from './key-patterns.ts';
 import type { Layout } from './layout.ts';
 import { findConflict } from './schema.ts';
-import { infoIn } from './server-info.ts';
 
 interface ProbeOptions {
   readonly client: RedisClient;

@@ -1,8 +1,10 @@
 import type { EntityOf, Experience } from '../../schemas/change.ts';
 import { entityFault } from '../../schemas/entity-fault.ts';
 import type { IdentityOf } from '../../schemas/keys.ts';
-import { agentFromHash, agentToHash } from './agent-hash.ts';
 import { NOT_UTF8, textOf } from './bytes.ts';
+import type { PlacedKind } from './layout.ts';
+import type { UnknownFields } from './options.ts';
+import { agentFromHash, agentToHash } from './read/agent-hash.ts';
 import {
   experienceFromJson,
   parseFields,
@@ -10,9 +12,7 @@ import {
   policyToJson,
   qValueFromJson,
   qValueToJson,
-} from './json-values.ts';
-import type { PlacedKind } from './layout.ts';
-import type { UnknownFields } from './options.ts';
+} from './read/json-values.ts';
 
 /** Bytes of one JSON value at most: it has to fit into a Kafka record anyway, with much to spare. */
 export const MAX_VALUE_BYTES = 8 * 1024 * 1024;

@@ -1,11 +1,11 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { StoreContext } from '../connector.ts';
-import type { RedisClient } from './client.ts';
+import type { RedisClient } from './client/client.ts';
+import { script } from './client/script.ts';
 import { findForeignKey } from './foreign-keys.ts';
 import { formatPattern, type KeyPattern } from './key-patterns.ts';
 import { type Layout, quote } from './layout.ts';
 import { MARKS_KEY } from './options.ts';
-import { script } from './script.ts';
 
 type Owner = Pick<StoreContext, 'name' | 'role'>;
 

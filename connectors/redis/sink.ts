@@ -3,9 +3,9 @@ import type { Change } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { type ApplyDistinct, coalescingSink } from '../coalescing-sink.ts';
 import { type Outcome, type Sink, STALE } from '../connector.ts';
-import type { RedisClient } from './client.ts';
-import { writeEntities } from './entity-writer.ts';
-import { writeExperiences } from './experience-writer.ts';
+import { writeEntities } from './apply/entity-writer.ts';
+import { writeExperiences } from './apply/experience-writer.ts';
+import type { RedisClient } from './client/client.ts';
 import type { Layout, RedisKind } from './layout.ts';
 
 interface SinkOptions {

@@ -5,15 +5,15 @@ import type { Kind } from '../../schemas/kinds.ts';
 import { rangesBetween, type ScanRange } from '../../schemas/scan-order.ts';
 import type { Held } from '../../schemas/version.ts';
 import type { RejectedItem, ScanChunk, ScanOptions, Source, SourceRow } from '../connector.ts';
-import { abortable } from './abortable.ts';
-import { countEntities } from './count.ts';
-import { type ReadContext, type ReadItem, readEntities } from './entity-reader.ts';
-import { enumerate } from './enumerate.ts';
-import { Enumerations, type Lease } from './enumerations.ts';
-import { readExperiences } from './experience-reader.ts';
-import { getHeld } from './get-held.ts';
+import { abortable } from './client/abortable.ts';
 import type { RedisKind } from './layout.ts';
-import type { Found } from './place-lines.ts';
+import { countEntities } from './read/count.ts';
+import { type ReadContext, type ReadItem, readEntities } from './read/entity-reader.ts';
+import { enumerate } from './read/enumerate.ts';
+import { Enumerations, type Lease } from './read/enumerations.ts';
+import { readExperiences } from './read/experience-reader.ts';
+import { getHeld } from './read/get-held.ts';
+import type { Found } from './read/place-lines.ts';
 import { versionOf } from './versions.ts';
 
 interface SourceOptions extends ReadContext {

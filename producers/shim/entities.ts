@@ -1,6 +1,8 @@
 import type { EntityWrite } from '../../connectors/capture.ts';
 import { ChangeoverError } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import type { Agent, Embedding, EntityOf, Policy, Relationship } from '../../schemas/change.ts';
+import { identityFault } from '../../schemas/entity-fault.ts';
 import { type IdentityOf, keyOf } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { type Vector, vectorBytes } from './vector.ts';
@@ -33,10 +35,7 @@ const COMPLETE: { readonly [K in Kind]: (input: InputOf[K]) => EntityOf[K] } = {
     const vector = vectorBytes(embedding.vector);
     const dimension = vector.byteLength / 4;
     if (embedding.dimension !== undefined && embedding.dimension !== dimension) {
-      throw new ChangeoverError(
-        'change-rejected',
-        `dimension is ${embedding.dimension}, but vector has ${dimension} components`,
-      );
+      throw rejected(`dimension is ${String(embedding.dimension)}, but vector has ${dimension} components`);
     }
     return { ...embedding, vector, dimension, metadata: embedding.metadata ?? {} };
   },
@@ -60,13 +59,18 @@ const FIELDS: { readonly [K in Kind]: readonly (keyof EntityOf[K])[] } = {
   policy: ['agentId', 'name', 'algorithm', 'environment', 'parameters', 'actions', 'revision'],
 };
 
-/** The entity that is meant. Throws `change-rejected` where its vector is none, and for a field that no entity has. */
+/**
+ * The entity that is meant. A caller without types can give anything at all: throws `change-rejected` for what is no
+ * object, where its vector is none, and for a field that no entity has.
+ */
 function entityFrom<K extends Kind>(kind: K, input: InputOf[K]): EntityOf[K] {
+  if (!isRecord(input))
+    throw rejected(`it is ${typeNameOf(input)}, not an object with the fields of ${aKind(kind)}`);
   // A store that writes JSON would keep the field, and the log would not: they would differ.
   const fields: readonly PropertyKey[] = FIELDS[kind];
   const unknown = Object.keys(input).find((name) => !fields.includes(name));
   if (unknown !== undefined) {
-    throw new ChangeoverError('change-rejected', `${unknown.slice(0, 100)}: a ${kind} has no such field`);
+    throw rejected(`${unknown.slice(0, 100)}: ${aKind(kind)} has no such field`);
   }
   return COMPLETE[kind](input);
 }
@@ -74,12 +78,32 @@ function entityFrom<K extends Kind>(kind: K, input: InputOf[K]): EntityOf[K] {
 /** "From now on this is its state." Throws `change-rejected` for what is no such entity at first sight. */
 export function upsertOf<K extends Kind>(kind: K, input: InputOf[K], eventId?: string): EntityWrite {
   const entity = entityFrom(kind, input);
-  return write(kind, keyOf(kind, entity), entity, eventId);
+  return write(kind, keyFrom(kind, entity), entity, eventId);
 }
 
-/** "There is none any more." */
+/** "There is none any more." Throws `change-rejected` for what names no entity. */
 export function deleteOf<K extends Kind>(kind: K, identity: IdentityOf[K], eventId?: string): EntityWrite {
-  return write(kind, keyOf(kind, identity), null, eventId);
+  return write(kind, keyFrom(kind, identity), null, eventId);
+}
+
+function keyFrom<K extends Kind>(kind: K, identity: IdentityOf[K]): string {
+  const fault = identityFault(kind, identity);
+  if (fault !== undefined) throw rejected(fault);
+  return keyOf(kind, identity);
+}
+
+function aKind(kind: Kind): string {
+  return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
+}
+
+function rejected(reason: string): ChangeoverError {
+  return new ChangeoverError('change-rejected', reason);
+}
+
+/** What a value is, without its content, which may be anything. */
+export function typeNameOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return Array.isArray(value) ? 'a list' : `a ${typeof value}`;
 }
 
 function write<K extends Kind>(

@@ -45,7 +45,8 @@ export function errorOf(write: WriteName, result: ShimResult): ChangeoverError |
       });
     case 'failed': {
       const { error } = result;
-      return new ChangeoverError(error.code, `Not confirmed: ${what}: ${error.message}`, {
+      const outcome = error.code === 'outbox-full' ? 'Not written' : 'Not confirmed';
+      return new ChangeoverError(error.code, `${outcome}: ${what}: ${error.message}`, {
         retryable: error.retryable,
         cause: error,
         ...(error.hint === undefined ? {} : { hint: error.hint }),

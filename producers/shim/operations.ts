@@ -69,6 +69,10 @@ export function operationsOn<R>({ upsert, remove }: Statements<R>): Operations<R
     putQValue: (q, options) => upsert('q-value', q, options),
     deleteQValue: (q, options) => remove('q-value', q, options),
     putPolicy: (policy, options) => upsert('policy', policy, options),
-    deletePolicy: ({ agentId, name = '' }, options) => remove('policy', { agentId, name }, options),
+    // A caller without types may have given nothing: that is said where all of it is looked at.
+    deletePolicy: (policy, options) => {
+      const { agentId, name = '' } = policy ?? {};
+      return remove('policy', { agentId, name }, options);
+    },
   };
 }

@@ -57,8 +57,8 @@ export function openShim(options: ShimOptions): Shim {
 
   return {
     ...operationsOn<Promise<ShimResult>>({
-      upsert: (kind, input, given) => writeOne(upsertStatement(kind, input, given?.eventId)),
-      remove: (kind, identity, given) => writeOne(deleteStatement(kind, identity, given?.eventId)),
+      upsert: (kind, input, given) => writeOne(upsertStatement(kind, input, given)),
+      remove: (kind, identity, given) => writeOne(deleteStatement(kind, identity, given)),
     }),
     batch: () => openBatch(write),
   };
@@ -72,8 +72,8 @@ function openBatch(writeAll: (statements: readonly Statement[]) => Promise<reado
   };
   const batch: Batch = {
     ...operationsOn<Batch>({
-      upsert: (kind, input, given) => add(upsertStatement(kind, input, given?.eventId)),
-      remove: (kind, identity, given) => add(deleteStatement(kind, identity, given?.eventId)),
+      upsert: (kind, input, given) => add(upsertStatement(kind, input, given)),
+      remove: (kind, identity, given) => add(deleteStatement(kind, identity, given)),
     }),
     get size() {
       return statements.length;

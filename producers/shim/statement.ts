@@ -1,9 +1,12 @@
 import type { CapturePath, EntityWrite } from '../../connectors/capture.ts';
-import { messageOf } from '../../core/errors.ts';
+import { ChangeoverError, messageOf } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
+import { textFault } from '../../core/text.ts';
 import { type IdentityOf, keyOf } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { Writers } from './change-writer.ts';
-import { deleteOf, type InputOf, upsertOf } from './entities.ts';
+import { deleteOf, type InputOf, typeNameOf, upsertOf } from './entities.ts';
+import type { WriteOptions } from './operations.ts';
 import { routeWrites, type ShimResult } from './route-writes.ts';
 
 /** What names a write where it is told of. */
@@ -16,36 +19,63 @@ export interface Statement {
   readonly reason?: string;
 }
 
-export function upsertStatement<K extends Kind>(kind: K, input: InputOf[K], eventId?: string): Statement {
-  return statement(kind, eventId, () => upsertOf(kind, input, eventId), input);
+export function upsertStatement<K extends Kind>(
+  kind: K,
+  input: InputOf[K],
+  options: WriteOptions | undefined,
+): Statement {
+  return statement(kind, options, (eventId) => upsertOf(kind, input, eventId), input);
 }
 
 export function deleteStatement<K extends Kind>(
   kind: K,
   identity: IdentityOf[K],
-  eventId?: string,
+  options: WriteOptions | undefined,
 ): Statement {
-  return statement(kind, eventId, () => deleteOf(kind, identity, eventId), identity);
+  return statement(kind, options, (eventId) => deleteOf(kind, identity, eventId), identity);
 }
 
 function statement(
   kind: Kind,
-  eventId: string | undefined,
-  make: () => EntityWrite,
+  options: WriteOptions | undefined,
+  make: (eventId: string | undefined) => EntityWrite,
   given: unknown,
 ): Statement {
   try {
-    const write = make();
+    const write = make(eventIdIn(options));
     return { name: write, write };
   } catch (error) {
+    // What is no error of ours was thrown by the caller's own object, when it was looked at.
+    const reason =
+      error instanceof ChangeoverError ? error.message : `it cannot be read: ${messageOf(error)}`;
+    const eventId = isRecord(options) && typeof options.eventId === 'string' ? options.eventId : undefined;
     const name = { kind, key: keyOrNothing(kind, given), ...(eventId === undefined ? {} : { eventId }) };
-    return { name, reason: messageOf(error) };
+    return { name, reason };
   }
+}
+
+/** An event id that was given and not understood must not be left out: the write would be done twice. */
+function eventIdIn(options: unknown): string | undefined {
+  if (options === undefined || options === null) return undefined;
+  if (!isRecord(options))
+    throw noEventId(`the options are ${typeNameOf(options)}, not an object with eventId`);
+  const { eventId } = options;
+  if (eventId === undefined) return undefined;
+  if (typeof eventId !== 'string') throw noEventId(`eventId is ${typeNameOf(eventId)}, not a string`);
+  if (eventId === '') throw noEventId('eventId is empty');
+  const fault = textFault(eventId);
+  if (fault !== undefined) throw noEventId(`eventId ${fault}`);
+  return eventId;
+}
+
+function noEventId(reason: string): ChangeoverError {
+  return new ChangeoverError('change-rejected', reason);
 }
 
 function keyOrNothing(kind: Kind, given: unknown): string {
   try {
-    return keyOf<Kind>(kind, given as IdentityOf[Kind]) ?? '';
+    const key: unknown = keyOf<Kind>(kind, given as IdentityOf[Kind]);
+    return typeof key === 'string' ? key : '';
   } catch {
     return '';
   }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { compactionSteps } from '../../connectors/dictionary/compaction.ts';
+import { compactionSteps } from '../../connectors/dictionary/journal/compaction.ts';
+import { openForWriting } from '../../connectors/dictionary/journal/writable.ts';
 import { dictionaryOptions } from '../../connectors/dictionary/options.ts';
 import { dictionaryPaths } from '../../connectors/dictionary/paths.ts';
-import { openForWriting } from '../../connectors/dictionary/writable.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { NEVER, observed, openedCapture, outboxOf } from './dictionary-capture-support.ts';
 import { dictionaryFile, legacyAgent } from './dictionary-support.ts';

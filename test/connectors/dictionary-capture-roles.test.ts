@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { thisProcess } from '../../connectors/dictionary/lock.ts';
-import { openObservedDictionary } from '../../connectors/dictionary/observed-dictionary.ts';
+import { thisProcess } from '../../connectors/dictionary/journal/lock.ts';
+import { openObservedDictionary } from '../../connectors/dictionary/observed/observed-dictionary.ts';
 import { agentWrite, CAPTURE, NEVER, openedCapture, outboxOf } from './dictionary-capture-support.ts';
 import { agent, dictionaryFile } from './dictionary-support.ts';
 

@@ -6,7 +6,7 @@ import { dictionaryConnector } from '../../connectors/dictionary/connector.ts';
 import {
   type ObservedDictionary,
   openObservedDictionary,
-} from '../../connectors/dictionary/observed-dictionary.ts';
+} from '../../connectors/dictionary/observed/observed-dictionary.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { EntityOf } from '../../schemas/change.ts';

@@ -5,7 +5,7 @@
  *
  * Eight writers insert, change and delete. Prints a line for each write that was acknowledged.
  */
-import { openObservedDictionary } from '../../connectors/dictionary/observed-dictionary.ts';
+import { openObservedDictionary } from '../../connectors/dictionary/observed/observed-dictionary.ts';
 import type { EntityOf } from '../../schemas/change.ts';
 import { keyOf } from '../../schemas/keys.ts';
 import { agentRemoval, agentWrite, CAPTURE, tieWrite } from './dictionary-capture-support.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { nextVersion } from '../../schemas/version.ts';
@@ -128,7 +128,7 @@ describe('capture in a dictionary', () => {
     await assert.rejects(first.capture.write([agentWrite(agent('c')), agentWrite(agent('d'))]), {
       code: 'outbox-full',
       retryable: true,
-      message: /3 of them wait for the log/,
+      message: /3 captured ones wait for the log/,
       hint: /relay/,
     });
     const [held] = await first.source.get('agent', ['c']);
@@ -258,6 +258,33 @@ describe('capture in a dictionary', () => {
     const [, line] = readFileSync(`${file}.set-aside`, 'utf8').trim().split('\n');
     const kept = JSON.parse(line ?? '') as Record<string, string>;
     assert.deepEqual([kept.id, kept.reason, kept.kind, kept.key], [id, 'too odd', 'agent', 'a']);
+  });
+
+  it('takes what was cleared out of the file that keeps it, at once or when the relay at work has ended', async (t) => {
+    const file = dictionaryFile(t, {});
+    const { capture } = await openedCapture(t, file);
+    await capture.write(['a', 'b', 'c'].map((id) => agentWrite(agent(id))));
+    const drain = await capture.claim();
+    assert.ok(drain !== undefined);
+    const { entries } = await drain.next({ limit: 3, waitMs: 0, signal: NEVER });
+    const [first = '', second = '', third = ''] = entries.map(({ id }) => id);
+    const kept = () =>
+      readFileSync(`${file}.set-aside`, 'utf8')
+        .match(/"key":"."/g)
+        ?.join();
+    for (const { id } of entries) await drain.setAside({ id, reason: 'odd \u2028' });
+    assert.equal(await capture.clearSetAside([first]), 1);
+    await drain.setAside({ id: first, reason: 'it is in the outbox no more' });
+    assert.equal(kept(), '"key":"a","key":"b","key":"c"');
+    await drain.close();
+    await (await capture.claim())?.close();
+    assert.equal(kept(), '"key":"b","key":"c"');
+    assert.equal(await capture.clearSetAside([third]), 1);
+    assert.equal(kept(), '"key":"b"');
+    assert.equal((await Array.fromAsync(capture.setAsideEntries()))[0]?.reason, 'odd \u2028');
+    assert.equal(await capture.clearSetAside([second]), 1);
+    assert.equal(existsSync(`${file}.set-aside`), false);
+    assert.deepEqual(await Array.fromAsync(capture.setAsideEntries()), []);
   });
 
   it('takes a batch of any size, in frames that can be read again', async (t) => {

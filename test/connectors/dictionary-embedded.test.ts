@@ -64,4 +64,18 @@ describe('live capture inside an application that has a dictionary', () => {
       await changeover.close();
     }
   });
+
+  it('says that it is closed to who writes afterwards, and writes nothing', async (t) => {
+    const site = await openSociety(t);
+    assert.equal((await site.cli('capture', 'install')).code, 0);
+    const changeover = await openEmbedded({ config: site.configFile, env: {} });
+    const { dictionary, shim } = changeover;
+    await changeover.close();
+    const closed = { code: 'aborted', message: /closed/ };
+    await assert.rejects(shim.upsertAgent({ id: 'late', type: 'citizen', active: true }), closed);
+    await assert.rejects(shim.putPolicy({ agentId: 'late', algorithm: 'x', revision: 0 }), closed);
+    await assert.rejects(dictionary?.set('late', {}) ?? Promise.resolve(), closed);
+    assert.equal(await site.redis.exists(`${site.name}:policy:late`), 0);
+    assert.equal(dictionary?.has('late'), false);
+  });
 });

@@ -6,9 +6,9 @@ import {
   type LegacyAgent,
   type ObservedDictionary,
   openObservedDictionary,
-} from '../../connectors/dictionary/observed-dictionary.ts';
+} from '../../connectors/dictionary/observed/observed-dictionary.ts';
+import { readTies } from '../../connectors/dictionary/read/ties.ts';
 import { type RawAgent, readAgent } from '../../connectors/dictionary/rows.ts';
-import { readTies } from '../../connectors/dictionary/ties.ts';
 import type { Change } from '../../schemas/change.ts';
 import { keyOf, parseKey } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { type LegacyAgent, openObservedDictionary } from '../../connectors/dictionary/observed-dictionary.ts';
+import {
+  type LegacyAgent,
+  openObservedDictionary,
+} from '../../connectors/dictionary/observed/observed-dictionary.ts';
 import {
   agentRemoval,
   agentWrite,
@@ -144,6 +147,9 @@ describe('an observed dictionary', () => {
   it('refuses what is no agent, names the place, and writes nothing', async (t) => {
     const file = dictionaryFile(t, SOCIETY);
     const dictionary = await observed(t, file);
+    const inner: { self?: unknown } = {};
+    const cyclic = { inner };
+    inner.self = cyclic;
     const refused: readonly [unknown, RegExp][] = [
       [5, /it is no object/],
       [{ id: 'other' }, /"x", id: it is not the id/],
@@ -159,6 +165,17 @@ describe('an observed dictionary', () => {
       [{ born: new Date(0) }, /born: it is an object of the class Date/],
       [{ more: { size: 5n } }, /more\.size: it is the bigint/],
       [{ more: () => {} }, /more: it is the function/],
+      [
+        { memory: { friends: [cyclic] } },
+        /memory\.friends\[0\]\.inner\.self: it is something that it stands in/,
+      ],
+      [{ attributes: cyclic }, /attributes\.inner\.self: it is something that it stands in/],
+      [
+        { more: nested(5_000, (inner) => ({ inner })) },
+        /more\.inner\.inner.*…: it is nested deeper than 500/,
+      ],
+      [nested(50_000, (inner) => ({ inner })), /nested deeper/],
+      [{ more: nested(50_000, (inner) => [inner]) }, /more\[0\]\[0\].*: it is nested deeper/],
       [{ attributes: { long: 'x'.repeat(CAPTURE.maxChangeBytes) } }, /\d{6} bytes, more than the 100000/],
     ];
     const journal = readFileSync(`${file}.journal`);
@@ -182,6 +199,40 @@ describe('an observed dictionary', () => {
     );
     assert.deepEqual(Object.fromEntries(dictionary), SOCIETY);
     assert.deepEqual(readFileSync(`${file}.journal`), journal);
+  });
+
+  it('takes what is nested as deep as it may be, and what is there twice but not in itself', async (t) => {
+    const file = dictionaryFile(t, SOCIETY);
+    const first = await observed(t, file);
+    const shared = { place: 'hall' };
+    // The agent is the first level.
+    const deep = { more: nested(499, (inner) => ({ inner })), here: shared, there: [shared, shared] };
+    await first.set('deep', deep as LegacyAgent);
+    await first.close();
+    const second = await observed(t, file);
+    const { more, here, there } = second.get('deep') as unknown as typeof deep;
+    assert.deepEqual({ more, here, there }, deep);
+    await second.update('deep', (present) => ({ ...present, type: 'changed' }));
+    await assert.rejects(second.set(Object.create(null) as string, {}), { code: 'change-rejected' });
+  });
+
+  it('is opened where an agent in the file is nested too deep, which counts as unreadable, and goes on beside it', async (t) => {
+    const file = dictionaryFile(t, {});
+    const lists = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+    const flat = `[${'{"x":"[[{{\\""},'.repeat(600)}0]`;
+    const agents = [
+      `"deep":{"more":${lists(100_000)}}`,
+      `"over":{"more":${lists(500)}}`,
+      `"most":{"more":${lists(499)}}`,
+      `"wide":{"more":${flat}}`,
+    ];
+    writeFileSync(file, `{${agents.join(',')}}`);
+    const dictionary = await observed(t, file);
+    assert.deepEqual([...dictionary.keys()].sort(), ['most', 'wide']);
+    for (const id of ['most', 'wide', 'deep']) {
+      await dictionary.set(id, { ...dictionary.get(id), type: 'changed' });
+      assert.equal(dictionary.get(id)?.type, 'changed');
+    }
   });
 
   it('lets an agent be changed whose memory was never right, as long as that stays as it is', async (t) => {
@@ -296,3 +347,10 @@ describe('an observed dictionary', () => {
     assert.deepEqual(bond?.entity, tie('d', 'a'));
   });
 });
+
+/** So many levels, the outermost last. */
+function nested(levels: number, wrap: (inner: unknown) => unknown): unknown {
+  let value: unknown = 'kernel';
+  for (let level = 0; level < levels; level++) value = wrap(value);
+  return value;
+}

@@ -4,7 +4,13 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Lock, readHolder, stateOf, takeLock, thisProcess } from '../../connectors/dictionary/lock.ts';
+import {
+  type Lock,
+  readHolder,
+  stateOf,
+  takeLock,
+  thisProcess,
+} from '../../connectors/dictionary/journal/lock.ts';
 import type { EntityOf } from '../../schemas/change.ts';
 import { upsert } from '../support/changes.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Member, MemberParser, type ScanEvent } from '../../connectors/dictionary/member-parser.ts';
+import { type Member, MemberParser, type ScanEvent } from '../../connectors/dictionary/read/member-parser.ts';
 
 /** Feeds the parser in pieces; keeps of the window only what it says that it needs. */
 function parsed(bytes: Buffer, pieces: readonly number[], maxValueBytes = 1 << 20): readonly ScanEvent[] {

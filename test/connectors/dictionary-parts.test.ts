@@ -4,9 +4,14 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { oversizeNumber, parseJsonExactly } from '../../connectors/dictionary/exact-json.ts';
-import { IdSet } from '../../connectors/dictionary/id-set.ts';
-import { Overlay } from '../../connectors/dictionary/overlay.ts';
-import { carriedBy, SortedLines, sortLine, sortPrefix } from '../../connectors/dictionary/sorted-lines.ts';
+import { IdSet } from '../../connectors/dictionary/read/id-set.ts';
+import { Overlay } from '../../connectors/dictionary/read/overlay.ts';
+import {
+  carriedBy,
+  SortedLines,
+  sortLine,
+  sortPrefix,
+} from '../../connectors/dictionary/read/sorted-lines.ts';
 import { toJson } from '../../core/json.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import { upsert } from '../support/changes.ts';

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { dictionaryConnector } from '../../connectors/dictionary/connector.ts';
 import { dictionaryError } from '../../connectors/dictionary/errors.ts';
-import { versionsHeader } from '../../connectors/dictionary/versions-file.ts';
+import { versionsHeader } from '../../connectors/dictionary/read/versions-file.ts';
 import { systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
@@ -108,8 +108,9 @@ describe('a dictionary that cannot be used gives one clear error:', () => {
   it('a legacy file that is missing', async (t) => {
     const file = join(temporaryFolder(t), 'missing.json');
     const error = await failure(() => openDictionary(file));
-    assert.equal(error.message, `Cannot read the dictionary ${file}: there is no such file.`);
-    assert.deepEqual([error.code, error.retryable, error.exitCode], ['unreachable', false, 6]);
+    assert.equal(error.message, `There is no dictionary ${file}.`);
+    assert.match(error.hint ?? '', /`legacy\.dictionary\.file`.*`legacy\.dictionary\.create: true`/);
+    assert.deepEqual([error.code, error.retryable, error.exitCode], ['config', false, 2]);
   });
 
   it('a legacy file that vanished', async (t) => {

@@ -52,6 +52,26 @@ describe('the embeddings that follow the log into a legacy Neo4j graph', () => {
     assert.equal(row?.get('model'), 'test-model');
   });
 
+  it('makes no vector index for an application that has vectors and none, which would slow down its writes', async () => {
+    const { memory } = graph.labels;
+    await graph.run(
+      `CREATE (:${memory} {id: 'old', agentId: 'a', model: 'test-model', embedding: $vector})`,
+      {
+        vector: Array.from({ length: 8 }, () => Math.sqrt(1 / 8)),
+      },
+    );
+    await store.prepare();
+    const [outcome] = await store.sink.apply([
+      upsert('embedding', sampleEntity('embedding', { name: 'new' }), V),
+    ]);
+    assert.deepEqual(outcome, { status: 'applied' });
+    const [found] = await graph.run(
+      'SHOW VECTOR INDEXES YIELD labelsOrTypes WHERE labelsOrTypes = [$memory] RETURN count(*) AS indexes',
+      { memory },
+    );
+    assert.equal(Number(found?.get('indexes')), 0);
+  });
+
   it('keeps the space that an embedding was written with, whatever the configuration says later', async () => {
     const memory = sampleEntity('embedding', { name: 'memory' });
     await store.sink.apply([upsert('embedding', memory, V)]);

@@ -22,7 +22,7 @@ function statements(transaction: DriverTransaction): Transaction {
   return {
     async run(text, parameters = {}) {
       const { records, summary } = await transaction.run(text, parameters);
-      return { rows: records, nodesCreated: summary.counters.updates().nodesCreated };
+      return { rows: records, nodesCreated: summary.counters.updates().nodesCreated, retried: false };
     },
   };
 }

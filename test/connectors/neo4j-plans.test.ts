@@ -40,7 +40,7 @@ for (const content of ['an empty graph', 'a graph of some size'] as const) {
         const { summary } = await graph.driver.executeQuery(`EXPLAIN ${text}`, parameters);
         if (summary.plan === false) throw new Error('no plan');
         plans.push({ text, plan: summary.plan });
-        return { rows: [], nodesCreated: 1 };
+        return { rows: [], nodesCreated: 1, retried: false };
       },
     };
     const client = {

@@ -35,6 +35,28 @@ describe('the Neo4j trigger', () => {
     }
   });
 
+  it('ends with its settings: who installs or uninstalls the graph writer leaves no trigger behind', async () => {
+    for (const end of ['install', 'uninstall'] as const) {
+      const place = capturedGraph('trigger');
+      try {
+        const { capture, prepare } = await place.open();
+        await prepare();
+        await capture.install();
+        const writer = (await place.open({ capture: 'writer' })).capture;
+        assert.match((await active(writer))[1], /a trigger from before captures the others still/);
+        await writer[end]();
+        await place.graph.run(
+          `CREATE (:${place.graph.labels.agent} {id: 'unseen', type: 'x', active: true})`,
+        );
+        const { entries, detail } = await writer.status();
+        assert.equal(entries, 0);
+        assert.match(detail, end === 'install' ? /other writes are not$/ : /not installed/);
+      } finally {
+        await place.remove();
+      }
+    }
+  });
+
   it('captures only the kinds of which this store is the origin', async () => {
     for (const kinds of [['embedding'], ['agent', 'relationship']] as const) {
       const place = capturedGraph('trigger', {}, kinds);

@@ -3,9 +3,9 @@ import type { CaptureSettings } from '../../connectors/capture.ts';
 import type { Store } from '../../connectors/connector.ts';
 import type { OutboxOptions } from '../../connectors/outbox-options.ts';
 import { redisConnector } from '../../connectors/redis/connector.ts';
-import { intercept } from '../../connectors/redis/intercept.ts';
+import { intercept } from '../../connectors/redis/intercept/intercept.ts';
+import { type RedisMapping, redisMapping } from '../../connectors/redis/intercept/mapping.ts';
 import { REDIS_KINDS } from '../../connectors/redis/layout.ts';
-import { type RedisMapping, redisMapping } from '../../connectors/redis/mapping.ts';
 import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { intercept } from '../../connectors/redis/intercept.ts';
+import { intercept } from '../../connectors/redis/intercept/intercept.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { clusterPlace } from './redis-cluster-support.ts';
 import { everything, parts, placed, play, type Step } from './redis-intercept-model.ts';

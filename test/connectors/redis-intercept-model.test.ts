@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { intercept } from '../../connectors/redis/intercept.ts';
+import { intercept } from '../../connectors/redis/intercept/intercept.ts';
 import { everything, parts, placed, play } from './redis-intercept-model.ts';
 import { assertCaptured, drainAll, type Folded, fold, withIntercepted } from './redis-intercept-support.ts';
 

@@ -126,6 +126,17 @@ describe('an intercepted Redis client refuses', () => {
   );
 
   it(
+    'a field that cannot be counted up, and names it as it was given',
+    withIntercepted(async ({ redis, prefix }) => {
+      await redis.hset(`${prefix}q:a`, 's|1', Q);
+      await assert.rejects(redis.hincrby(`${prefix}q:a`, 's|1', 1), {
+        code: 'unsupported',
+        message: `HINCRBY of field "s|1" in "${prefix}q:a" cannot be captured.`,
+      });
+    }),
+  );
+
+  it(
     'what no store or log could hold, to whoever writes it',
     withIntercepted(async (given) => {
       const { redis, bare, store, prefix } = given;

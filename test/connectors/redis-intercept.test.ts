@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { intercept } from '../../connectors/redis/intercept.ts';
+import { intercept } from '../../connectors/redis/intercept/intercept.ts';
 import {
   assertCaptured,
   claimed,
@@ -302,6 +302,63 @@ describe('an intercepted Redis client', () => {
       assert.deepEqual([status?.entries, status?.setAside], [0, 1]);
       const kept = await bare.xrange(`${place(prefix)}outbox:aside`, '-', '+');
       assert.match(kept[0]?.[1].join(' ') ?? '', /perhaps/);
+      assert.ok(store.capture !== undefined);
+      const [entry] = await Array.fromAsync(store.capture.setAsideEntries());
+      assert.deepEqual([entry?.kind, entry?.key], ['agent', 'a']);
+      assert.match(entry?.reason ?? '', /perhaps/);
+    }),
+  );
+
+  it(
+    'keeps apart what it says of an entry that somebody else put into the outbox and what that says of itself',
+    withIntercepted(async ({ bare, store, prefix }) => {
+      const fields = ['entry', 'mine', 'reason', 'none', 'change', 'agent x', 'key', 'k'];
+      const id = await bare.xadd(`${place(prefix)}outbox`, '*', ...fields);
+      const drain = await claimed(store);
+      try {
+        const signal = new AbortController().signal;
+        const { unreadable } = await drain.next({ limit: 10, waitMs: 0, signal });
+        assert.deepEqual(
+          unreadable.map((each) => each.id),
+          [id],
+        );
+        await drain.setAside({ id: id ?? '', reason: 'not ours' });
+      } finally {
+        await drain.close();
+      }
+      assert.ok(store.capture !== undefined);
+      assert.deepEqual(await Array.fromAsync(store.capture.setAsideEntries()), [
+        { id, kind: '', key: 'k', reason: 'not ours', capturedUs: null },
+      ]);
+      assert.equal(await store.capture.clearSetAside([id ?? '']), 1);
+      assert.equal(await bare.exists(`${place(prefix)}outbox:aside`), 0);
+    }),
+  );
+
+  it(
+    'finds entries whose names are older than those that were drained already, as after a fail-over',
+    withIntercepted(async ({ redis, bare, store, prefix }) => {
+      const outbox = `${place(prefix)}outbox`;
+      const drain = await claimed(store);
+      const signal = new AbortController().signal;
+      try {
+        await redis.set(`${prefix}policy:a`, POLICY);
+        const { entries } = await drain.next({ limit: 10, waitMs: 1_000, signal });
+        // The stream believes that it is an hour later than it is, and then it is another stream.
+        await bare.xsetid(outbox, `${Date.now() + 3_600_000}-0`);
+        await redis.set(`${prefix}policy:b`, POLICY);
+        const ahead = await drain.next({ limit: 10, waitMs: 1_000, signal });
+        await drain.discard([...entries, ...ahead.entries].map(({ id }) => id));
+        await bare.del(outbox);
+        await redis.set(`${prefix}policy:c`, POLICY);
+        const found = await drain.next({ limit: 10, waitMs: 5_000, signal });
+        assert.deepEqual(
+          found.entries.map(({ change }) => change.key),
+          ['c'],
+        );
+      } finally {
+        await drain.close();
+      }
     }),
   );
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openServer, type RedisClient } from '../../connectors/redis/client.ts';
-import { enumerateExperiences } from '../../connectors/redis/enumerate-experiences.ts';
+import { openServer, type RedisClient } from '../../connectors/redis/client/client.ts';
 import { layoutOf } from '../../connectors/redis/layout.ts';
-import { elementsOf, type ListPage } from '../../connectors/redis/list-elements.ts';
-import { fromLine } from '../../connectors/redis/place-lines.ts';
+import { enumerateExperiences } from '../../connectors/redis/read/enumerate-experiences.ts';
+import { elementsOf, type ListPage } from '../../connectors/redis/read/list-elements.ts';
+import { fromLine } from '../../connectors/redis/read/place-lines.ts';
 import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { redisPlace } from './redis-support.ts';

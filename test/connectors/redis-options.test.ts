@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { readTarget } from '../../connectors/redis/client/target.ts';
 import { redisConnector } from '../../connectors/redis/connector.ts';
 import {
   globOf,
@@ -10,7 +11,6 @@ import {
   overlap,
   parsePattern,
 } from '../../connectors/redis/key-patterns.ts';
-import { readTarget } from '../../connectors/redis/target.ts';
 import { HOSTILE_TEXTS } from '../support/entities.ts';
 import { redisOptions } from './redis-support.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { agentFromHash, agentToHash } from '../../connectors/redis/agent-hash.ts';
-import { fromField, fromText, toField, toText } from '../../connectors/redis/hash-text.ts';
-import { type Found, fromLine, toLine } from '../../connectors/redis/place-lines.ts';
+import { agentFromHash, agentToHash } from '../../connectors/redis/read/agent-hash.ts';
+import { fromField, fromText, toField, toText } from '../../connectors/redis/read/hash-text.ts';
+import { type Found, fromLine, toLine } from '../../connectors/redis/read/place-lines.ts';
 import { parseHeldVersion } from '../../connectors/redis/versions.ts';
 import { compareCodePoints } from '../../core/text.ts';
 import type { ScanKey } from '../../schemas/keys.ts';

@@ -8,8 +8,8 @@ const cluster = await startRedisCluster();
 after(() => cluster.stop());
 
 captureContract('Redis Cluster', {
-  // Not experiences: their versions are not yet in order across slots (docs/decisions/0015).
-  kinds: REDIS_KINDS.filter((kind) => kind !== 'experience'),
+  kinds: REDIS_KINDS,
+  rejectsUnknownDeletes: ['experience'],
   // The bound is one of each outbox, so what is about the bound is in one slot.
   place: async (outbox = {}) => clusterPlace(cluster, { outbox, inOneSlot: outbox.maxEntries !== undefined }),
   concurrentClients: true,

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { parse } from 'yaml';
-import { intercept, redisMapping } from '../../connectors/redis/intercept.ts';
+import { intercept, redisMapping } from '../../connectors/redis/intercept/intercept.ts';
 import { openGeneratedSociety } from '../../society/generator/generate-society.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { type Migration, openMigration } from '../support/migration.ts';

@@ -7,6 +7,7 @@ export async function watchBatches(store: string, watch: Watch): Promise<void> {
       const { ManagedTransaction, Session } = await import('neo4j-driver-core');
       watchFulfilled(ManagedTransaction.prototype, 'run', watch, ([text]) => /SET|DELETE/.test(String(text)));
       watchFulfilled(Session.prototype, 'executeWrite', watch);
+      watchFulfilled(Session.prototype, 'run', watch, ([text]) => /MERGE/.test(String(text)));
       return;
     }
     case 'postgres': {

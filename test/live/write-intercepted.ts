@@ -1,7 +1,7 @@
 import { type ChainableCommander, Redis } from 'ioredis';
 import { readConfig } from '../../cli/config.ts';
 import type { EntityWrite } from '../../connectors/capture.ts';
-import { intercept, redisMapping } from '../../connectors/redis/intercept.ts';
+import { intercept, redisMapping } from '../../connectors/redis/intercept/intercept.ts';
 import { redisOptions } from '../../connectors/redis/options.ts';
 import { toJson } from '../../core/json.ts';
 import { parseKey } from '../../schemas/keys.ts';

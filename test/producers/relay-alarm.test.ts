@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../core/clock.ts';
 import { watchOutbox } from '../../producers/relay/watch-outbox.ts';
-import { MemoryCapture, MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryCapture } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 import { fill, listeningLogger, until } from './relay-support.ts';
 
 function watch(outbox: MemoryOutbox) {

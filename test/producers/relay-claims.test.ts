@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChangeoverError } from '../../core/errors.ts';
-import { MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 import { assertInOrder, fill, startRelay, until, watchedLog } from './relay-support.ts';
 
 describe('relays on one outbox', () => {

@@ -1,7 +1,8 @@
 import type { Store } from '../../connectors/connector.ts';
 import { KINDS } from '../../schemas/kinds.ts';
 import { CAPTURE_TEST_SETTINGS, captureContract } from '../contract/capture.ts';
-import { MemoryCapture, MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryCapture } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 
 /** The capture that the relay's tests use keeps the promises that the relay relies on. */
 captureContract('a capture in memory', {
@@ -17,7 +18,10 @@ captureContract('a capture in memory', {
         return {
           name: store.name,
           prepare: () => store.prepare(),
-          close: () => store.close(),
+          close: async () => {
+            capture.close();
+            await store.close();
+          },
           source: store.source,
           sink: store.sink,
           probe: store.probe,

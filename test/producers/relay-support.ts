@@ -6,8 +6,9 @@ import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { Log, Publisher } from '../../log/log.ts';
 import { Relay, type RelayOptions } from '../../producers/relay/relay.ts';
 import type { Change } from '../../schemas/change.ts';
-import { agentWrite, MemoryCapture, type MemoryOutbox } from '../support/memory-capture.ts';
+import { agentWrite, MemoryCapture } from '../support/memory-capture.ts';
 import { openTestLog } from '../support/memory-log.ts';
+import type { MemoryOutbox } from '../support/memory-outbox.ts';
 
 export interface Running {
   readonly relay: Relay;

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { RelayEvent } from '../../producers/relay/events.ts';
 import type { Change } from '../../schemas/change.ts';
-import { agentWrite, MemoryCapture, MemoryOutbox } from '../support/memory-capture.ts';
+import { agentWrite, MemoryCapture } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 import { assertInOrder, fill, listeningLogger, startRelay, until, watchedLog } from './relay-support.ts';
 
 const away = () => new ChangeoverError('unreachable', 'it is away');

@@ -6,11 +6,12 @@ import type { ChangeWriter } from '../../producers/shim/change-writer.ts';
 import type { InputOf } from '../../producers/shim/entities.ts';
 import { BatchError } from '../../producers/shim/failure.ts';
 import type { ShimResult } from '../../producers/shim/route-writes.ts';
-import { openShim, type Shim, type ShimOptions } from '../../producers/shim/shim.ts';
+import { type Batch, openShim, type Shim, type ShimOptions } from '../../producers/shim/shim.ts';
 import type { Change } from '../../schemas/change.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
 import { sampleEntity, sampleKey } from '../support/entities.ts';
-import { MemoryCapture, MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryCapture } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 
 interface Opened {
   readonly shim: Shim;
@@ -203,27 +204,84 @@ describe('the failure policy', () => {
   it('whichever: what has another shape than its type says is rejected, and costs nothing else', async () => {
     const { shim, outbox } = open({ onFailure: 'log' });
     const batch = shim.batch();
-    for (const wrong of [
-      undefined,
-      null,
-      7,
-      {},
-      { id: 7 },
-      { id: 'a' },
-      { ...agent('a'), attributes: null },
-      { ...agent('a'), colour: 'red' },
-    ]) {
-      batch.upsertAgent(wrong as never);
-    }
-    batch
-      .putEmbedding({ id: 'e', agentId: 'a', vector: 'text' } as never)
-      .relate({} as never)
-      .deletePolicy({} as never);
+    const says: RegExp[] = [];
+    const give = (reason: RegExp, say: (to: Batch) => unknown) => {
+      says.push(reason);
+      say(batch);
+    };
+    const cyclic: Record<string, unknown> = {};
+    cyclic.self = cyclic;
+    const agents: readonly (readonly [unknown, RegExp])[] = [
+      [undefined, /^it is undefined, not an object with the fields of an agent$/],
+      [null, /^it is null, not an object/],
+      [7, /^it is a number, not an object/],
+      ['ada', /^it is a string, not an object/],
+      [[agent('a')], /^it is a list, not an object/],
+      [() => agent('a'), /^it is a function, not an object/],
+      [{}, /^id is not a string$/],
+      [{ id: 7 }, /^id is not a string$/],
+      [{ id: cyclic }, /^id is not a string$/],
+      [{ id: 'a' }, /^type is not a string$/],
+      [{ ...agent('a'), attributes: null }, /^attributes is not a map/],
+      [{ ...agent('a'), attributes: cyclic }, /^attributes\.self is not a finite number$/],
+      [{ ...agent('a'), active: 1 }, /^active is neither true nor false$/],
+      [{ ...agent('a'), colour: 'red' }, /^colour: an agent has no such field$/],
+    ];
+    for (const [wrong, reason] of agents) give(reason, (to) => to.upsertAgent(wrong as never));
+    const tie = { source: 'a', target: 'b', type: 'KNOWS', strength: 1 };
+    const embedding = sampleEntity('embedding', { name: 'e' });
+    give(/^vector is neither numbers nor bytes$/, (to) =>
+      to.putEmbedding({ id: 'e', agentId: 'a', vector: 'text' } as never),
+    );
+    give(/^space is not an object/, (to) => to.putEmbedding({ ...embedding, space: undefined } as never));
+    give(/^space\.metric is none of cosine, l2, ip$/, (to) =>
+      to.putEmbedding({ ...embedding, space: { ...embedding.space, metric: 'near' } } as never),
+    );
+    give(/^source is not a string$/, (to) => to.relate({} as never));
+    give(/^type is not a string$/, (to) => to.relate({ ...tie, type: undefined } as never));
+    give(/^type is not a string$/, (to) => to.relate({ ...tie, type: cyclic } as never));
+    give(/^it is no object$/, (to) => to.unrelate(undefined as never));
+    give(/^id is not a string$/, (to) => to.deleteAgent(undefined as never));
+    give(/^id is not a string$/, (to) => to.deleteEmbedding(cyclic as never));
+    give(/^it is null, not an object/, (to) => to.recordExperience(null as never));
+    give(/^it is undefined, not an object/, (to) => to.putQValue(undefined as never));
+    give(/^action is not a whole number$/, (to) =>
+      to.deleteQValue({ agentId: 'a', state: 's', action: '1' } as never),
+    );
+    give(/^agentId is not a string$/, (to) => to.deletePolicy({} as never));
+    give(/^agentId is not a string$/, (to) => to.deletePolicy(undefined as never));
+    give(/^name is not a string$/, (to) => to.deletePolicy({ agentId: 'a', name: null } as never));
+    give(/^actions is not a map/, (to) =>
+      to.putPolicy({ agentId: 'a', algorithm: 'x', revision: 0, actions: 'none' } as never),
+    );
+    give(/^the options are a string, not an object with eventId$/, (to) =>
+      to.upsertAgent(agent('a'), 'event' as never),
+    );
+    give(/^eventId is a number, not a string$/, (to) => to.upsertAgent(agent('a'), { eventId: 7 } as never));
+    give(/^eventId is empty$/, (to) => to.deleteAgent('a', { eventId: '' }));
     batch.upsertAgent(agent('good'));
     const results = await batch.write();
-    const statuses = results.map(({ status }) => status);
-    assert.deepEqual(statuses, [...new Array<string>(11).fill('rejected'), 'written']);
-    assert.equal(changes(outbox).length, 1);
+    assert.equal(results.at(-1)?.status, 'written');
+    for (const [index, reason] of says.entries()) {
+      const result = results[index];
+      assert.match(result?.status === 'rejected' ? result.reason : JSON.stringify(result), reason);
+    }
+    assert.deepEqual(
+      changes(outbox).map(({ key }) => key),
+      ['good'],
+    );
+  });
+
+  it('raise: what has another shape than its type says is told to who said it, in a promise', async () => {
+    const { shim } = open();
+    const said: readonly ((to: Shim) => Promise<ShimResult>)[] = [
+      (to) => to.upsertAgent(undefined as never),
+      (to) => to.deletePolicy(undefined as never),
+      (to) => to.unrelate(null as never),
+    ];
+    for (const say of said) {
+      await assert.rejects(say(shim), { code: 'change-rejected', message: /^Not written: / });
+    }
   });
 });
 

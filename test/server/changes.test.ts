@@ -7,7 +7,7 @@ import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { Change, EntityOf } from '../../schemas/change.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
 import { sampleEntity, sampleKey } from '../support/entities.ts';
-import { MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 import { agentChange, agentEntity, startServer } from './support.ts';
 
 function changesOf(outbox: MemoryOutbox): readonly Change[] {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { systemClock } from '../../core/clock.ts';
-import { MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 import { openTcpProxy } from '../support/tcp-proxy.ts';
 import { openSite } from './site.ts';
 import { agentChange, agentEntity, startServer, until } from './support.ts';
@@ -76,7 +76,10 @@ describe('the Python example client', () => {
     outbox.remove(['e1']);
     const { code, stdout, stderr } = await waiting;
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /1 changes again in 5\.0 s: /);
+    assert.match(
+      stderr,
+      /waiting for http:\S+: 1 changes again in 5\.0 s, for at most another 60 s: The outbox is full/,
+    );
     assert.deepEqual(JSON.parse(stdout), { accepted: 1 });
     assert.ok(performance.now() - startedMs > 5_000);
     assert.deepEqual(keysOf(outbox), ['b']);
@@ -111,8 +114,26 @@ describe('the Python example client', () => {
     await full.post(agentChange('a'));
     const late = await client([agentChange('b')], '--url', full.address, '--patience', '1');
     assert.equal(late.code, 1);
-    assert.match(late.stderr, /1 changes were not taken in time: The outbox is full/);
+    assert.match(
+      late.stderr,
+      /1 changes were not taken by http:\S+: The outbox is full.*; given up after 0 s, with 1 tries, because the server asks to wait for another 5 s/,
+    );
     assert.equal((await client(['{'], '--url', full.address)).code, 1);
+  });
+
+  it('tries a server that is not there later and later, says so, and gives it up after its patience', async () => {
+    const nobody = await openTcpProxy({ target: '127.0.0.1:1' });
+    await nobody.close();
+    const startedMs = performance.now();
+    const url = `http://${nobody.address}`;
+    const { code, stderr } = await client([agentChange('a')], '--url', url, '--patience', '3');
+    const tookMs = performance.now() - startedMs;
+    assert.equal(code, 1);
+    assert.ok(tookMs > 2_900 && tookMs < 6_000, `${tookMs} ms`);
+    const waits = [...stderr.matchAll(/waiting for (\S+): 1 changes again in ([\d.]+) s, .*refused/g)];
+    assert.ok(waits.length >= 4 && waits.length <= 12, stderr);
+    for (const [, where] of waits) assert.equal(where, url);
+    assert.match(stderr, /1 changes were not taken by http:\S+: no answer: .*refused; given up after 3 s/);
   });
 
   it('loses nothing and doubles nothing when changeover serve is killed and started again', async (t) => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { captureReadiness, createReadiness, logReadiness } from '../../server/readiness.ts';
-import { MemoryCapture, MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryCapture } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 import { agentChange, startServer } from './support.ts';
 
 /** Time passes only when a test says so. */

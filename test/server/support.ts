@@ -9,7 +9,8 @@ import type { AppContext } from '../../server/app.ts';
 import { type ServerOptions, serverOptions } from '../../server/options.ts';
 import type { ResultsBody } from '../../server/results.ts';
 import { openServer } from '../../server/server.ts';
-import { MemoryCapture, MemoryOutbox } from '../support/memory-capture.ts';
+import { MemoryCapture } from '../support/memory-capture.ts';
+import { MemoryOutbox } from '../support/memory-outbox.ts';
 
 export interface Reply {
   readonly status: number;

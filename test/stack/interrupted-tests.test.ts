@@ -125,7 +125,8 @@ describe('a run of the tests', { concurrency: 2 }, () => {
     run.signal('SIGINT');
     const { code, text } = await run.ended();
     assert.equal(code, 130);
-    assert.ok(Date.now() - pressedMs < 2_000);
+    // Redis would be waited for for half a minute.
+    assert.ok(Date.now() - pressedMs < 10_000);
     process.kill(redis, 'SIGCONT');
     await resetAsTold(text, folder);
   });

@@ -5,123 +5,23 @@ import type {
   CaptureStatus,
   Drain,
   EntityWrite,
-  OutboxEntry,
+  SetAsideEntry,
   UnreadableEntry,
   WriteResult,
 } from '../../connectors/capture.ts';
+import { assertDrained } from '../../connectors/outbox-errors.ts';
 import { changeOf, writeFault } from '../../connectors/write-fault.ts';
-import { type Clock, systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
-import { Watchers } from '../../log/watchers.ts';
 import type { Change } from '../../schemas/change.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
 import { nextVersion } from '../../schemas/version.ts';
-import { MemoryStore } from './memory-store.ts';
-
-type Call = 'claim' | 'renew' | 'next' | 'discard' | 'setAside' | 'status';
-
-export interface MemoryOutboxOptions {
-  readonly name?: string;
-  readonly renewWithinMs?: number;
-  readonly maxEntries?: number;
-  readonly whenFull?: 'refuse' | 'drop';
-  readonly clock?: Clock;
-}
-
-type Item =
-  | { readonly seq: number; readonly entry: OutboxEntry }
-  | { readonly seq: number; readonly unreadable: UnreadableEntry };
-
-/** What outlives the processes: a store with its outbox, its claim, and what was set aside. */
-export class MemoryOutbox {
-  readonly options: Required<MemoryOutboxOptions>;
-  readonly store: MemoryStore;
-  readonly watchers = new Watchers();
-  readonly setAside: { readonly item: Item; readonly reason: string }[] = [];
-  readonly discarded: string[] = [];
-  readonly events = new Map<string, number>();
-  /** Called before each call of a capture or drain on this outbox: it may take time, or throw. */
-  before: (call: Call, ids: readonly string[]) => Promise<void> | void = () => {};
-  active = false;
-  lostSinceUs: number | null = null;
-  lostUntilUs = 0;
-  /** How far the clock that gives the versions is behind. */
-  behindUs = 0;
-  #items: Item[] = [];
-  #seq = 0;
-  #claim: { readonly token: string; untilMs: number } | undefined;
-
-  constructor(options: MemoryOutboxOptions = {}) {
-    this.options = {
-      name: 'legacy.memory',
-      renewWithinMs: 2_000,
-      maxEntries: 1_000_000,
-      whenFull: 'refuse',
-      clock: systemClock,
-      ...options,
-    };
-    this.store = new MemoryStore(this.options.name);
-  }
-
-  get items(): readonly Item[] {
-    return this.#items;
-  }
-
-  append(change: Change): void {
-    this.#seq += 1;
-    this.#items.push({ seq: this.#seq, entry: { id: `e${this.#seq}`, change } });
-    this.watchers.wake();
-  }
-
-  appendUnreadable(where: string, reason: string): void {
-    this.#seq += 1;
-    this.#items.push({ seq: this.#seq, unreadable: { id: `e${this.#seq}`, where, reason } });
-    this.watchers.wake();
-  }
-
-  remove(ids: readonly string[]): readonly Item[] {
-    const wanted = new Set(ids);
-    const removed = this.#items.filter((item) => wanted.has(idOf(item)));
-    this.#items = this.#items.filter((item) => !wanted.has(idOf(item)));
-    return removed;
-  }
-
-  claim(): string | undefined {
-    const nowMs = this.options.clock.elapsedMs();
-    if (this.#claim !== undefined && this.#claim.untilMs > nowMs) return undefined;
-    this.#claim = { token: randomUUID(), untilMs: nowMs + this.options.renewWithinMs };
-    return this.#claim.token;
-  }
-
-  renew(token: string): boolean {
-    if (!this.holds(token) || this.#claim === undefined) return false;
-    this.#claim.untilMs = this.options.clock.elapsedMs() + this.options.renewWithinMs;
-    return true;
-  }
-
-  holds(token: string): boolean {
-    return this.#claim?.token === token && this.#claim.untilMs > this.options.clock.elapsedMs();
-  }
-
-  release(token: string): void {
-    if (this.#claim?.token === token) this.#claim = undefined;
-  }
-
-  /** As if another process had taken the claim away. */
-  stealClaim(): () => void {
-    const token = 'thief';
-    this.#claim = { token, untilMs: Number.POSITIVE_INFINITY };
-    return () => this.release(token);
-  }
-}
-
-const idOf = (item: Item): string => ('entry' in item ? item.entry.id : item.unreadable.id);
-
+import { type Item, idOf, type MemoryOutbox } from './memory-outbox.ts';
 /** One process' view of a memory outbox: the seam as connectors/capture.ts promises it. */
 export class MemoryCapture implements Capture {
   readonly kinds = KINDS;
   readonly outbox: MemoryOutbox;
   readonly #settings: CaptureSettings;
+  #closed = false;
 
   constructor(outbox: MemoryOutbox, settings: Partial<CaptureSettings> = {}) {
     this.outbox = outbox;
@@ -134,7 +34,7 @@ export class MemoryCapture implements Capture {
 
   async uninstall(): Promise<void> {
     const { length } = this.outbox.items;
-    if (length > 0) throw new ChangeoverError('conflict', `The outbox holds ${length} entries.`);
+    assertDrained('memory', length);
     this.outbox.active = false;
   }
 
@@ -153,7 +53,12 @@ export class MemoryCapture implements Capture {
     };
   }
 
+  close(): void {
+    this.#closed = true;
+  }
+
   async write(writes: readonly EntityWrite[]): Promise<readonly WriteResult[]> {
+    if (this.#closed) throw new ChangeoverError('aborted', 'The store in memory was closed.');
     const results: WriteResult[] = [];
     for (const write of writes) results.push(await this.#write(write));
     return results;
@@ -163,6 +68,21 @@ export class MemoryCapture implements Capture {
     await this.outbox.before('claim', []);
     const token = this.outbox.claim();
     return token === undefined ? undefined : new MemoryDrain(this.outbox, token);
+  }
+
+  async *setAsideEntries(): AsyncGenerator<SetAsideEntry> {
+    for (const { item, reason } of [...this.outbox.setAside]) {
+      const change = 'entry' in item ? item.entry.change : undefined;
+      const { kind = '', key = '', capturedAt = null } = change ?? {};
+      yield { id: idOf(item), kind, key, reason, capturedUs: capturedAt };
+    }
+  }
+
+  async clearSetAside(ids: readonly string[]): Promise<number> {
+    const before = this.outbox.setAside.length;
+    const left = this.outbox.setAside.filter(({ item }) => !ids.includes(idOf(item)));
+    this.outbox.setAside.splice(0, before, ...left);
+    return before - left.length;
   }
 
   async acceptLoss(untilUs: number): Promise<void> {
