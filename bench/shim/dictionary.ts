@@ -1,7 +1,7 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openObservedDictionary } from '../../connectors/dictionary/observed-dictionary.ts';
+import { openObservedDictionary } from '../../connectors/dictionary/observed/observed-dictionary.ts';
 import { markdownTable, whole } from '../measure.ts';
 import { quantile, rateOf, timeEach } from './latencies.ts';
 

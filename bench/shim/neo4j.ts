@@ -5,8 +5,9 @@ import { silentLogger } from '../../core/logger.ts';
 import type { Neo4jAddress } from '../../stack/addresses.ts';
 import { type Latencies, latencyTable, timeEach } from './latencies.ts';
 
-/** Of installing and uninstalling; one more comes before them, to warm up. */
-const CYCLES = 3;
+/** Of installing and uninstalling, and as many before them: a server gets faster for some minutes after its start. */
+const CYCLES = 4;
+const WARM_UP_CYCLES = 4;
 const ROUNDS = 3;
 const WRITES = 150;
 const AGENTS = 500;
@@ -44,9 +45,8 @@ export async function benchNeo4jShim(address: Neo4jAddress): Promise<string> {
     ];
     const tables = new Map<string, number[]>();
     const bulk = new Map<string, number[]>();
-    // In turn, because a server gets faster for some minutes after its start.
-    for (let cycle = 0; cycle <= CYCLES; cycle++) {
-      const isWarmUp = cycle === 0;
+    for (let cycle = 0; cycle < WARM_UP_CYCLES + CYCLES; cycle++) {
+      const isWarmUp = cycle < WARM_UP_CYCLES;
       await rounds(driver, database, bare, isWarmUp ? new Map() : tables, isWarmUp ? new Map() : bulk);
       await capture.install();
       await rounds(driver, database, triggered, isWarmUp ? new Map() : tables, isWarmUp ? new Map() : bulk);

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { redisConnector } from '../../connectors/redis/connector.ts';
-import { intercept, redisMapping } from '../../connectors/redis/intercept.ts';
+import { intercept, redisMapping } from '../../connectors/redis/intercept/intercept.ts';
 import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import type { RedisAddress } from '../../stack/addresses.ts';

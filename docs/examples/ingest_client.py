@@ -10,7 +10,8 @@ Each line of the input is one change, for instance
 
 Every change gets an event id before it is first sent, and keeps it. So whatever is lost on the way, the request or its
 answer, sending it again does nothing twice. What the server could not take yet (429, 503, a result "failed", a connection
-that broke) is sent again after the time that it asks for; what it rejected is printed and not sent again.
+that broke or was refused) is sent again, after the time that the server asks for (Retry-After) or else later and later,
+for at most `patience` seconds; each time it says what it waits for. What was rejected is printed and not sent again.
 
 As a library: Client(url, token).send([upsert("agent", {...}), delete("agent", "ada")]).
 """
@@ -27,7 +28,9 @@ import uuid
 from urllib.parse import urlsplit
 
 BATCH_CHANGES = 500
-MAX_WAIT_SECONDS = 60
+PATIENCE_SECONDS = 60
+FIRST_WAIT_SECONDS = 0.2
+MAX_WAIT_SECONDS = 10
 
 
 def upsert(kind, entity, event_id=None):
@@ -46,12 +49,17 @@ def vector(numbers):
 
 
 class GivenUp(Exception):
-    """The server refuses the request itself, or did not take it in time."""
+    """The server refuses the request itself, or did not take it in time. `results` has what is known of each change."""
+
+    def __init__(self, reason, results):
+        super().__init__(reason)
+        self.results = results
 
 
 class Client:
-    def __init__(self, url, token=None, timeout=60, patience=300):
+    def __init__(self, url, token=None, timeout=60, patience=PATIENCE_SECONDS):
         """`timeout` is for one request, `patience` for one batch with everything that is tried again; both in seconds."""
+        self._url = url
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise ValueError("the URL must begin with http:// or https://")
@@ -79,7 +87,7 @@ class Client:
         deadline = time.monotonic() + self._patience
         attempt = 0
         while left:
-            status, wait, body = self._post([texts[index] for index in left])
+            status, wait, body = self._post([texts[index] for index in left], deadline)
             if status in (202, 207, 422) or (status in (500, 503) and "results" in body):
                 again = []
                 for result in body["results"]:
@@ -94,14 +102,24 @@ class Client:
             elif status in (429, 503, None):
                 reason = body.get("detail")
             else:
-                raise GivenUp("%s: %s" % (status, body.get("detail")))
+                raise GivenUp("%s: %s" % (status, body.get("detail")), results)
             attempt += 1
-            # A server that names no time is tried again later and later, and not by everybody at once.
+            remaining = deadline - time.monotonic()
+            # What the server asks for is kept. One that names no time is tried again later and later, not by everybody
+            # at once, and a last time at the end.
             if wait is None:
-                wait = min(MAX_WAIT_SECONDS, 0.2 * 2 ** min(attempt, 10)) * random.uniform(0.5, 1)
-            if time.monotonic() + wait > deadline:
-                raise GivenUp("%d changes were not taken in time: %s" % (len(left), reason))
-            print("%d changes again in %.1f s: %s" % (len(left), wait, reason), file=sys.stderr)
+                wait = min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempt - 1, 10)) * random.uniform(0.5, 1)
+                wait = min(wait, remaining)
+            if remaining <= 0 or wait > remaining:
+                waited = "given up after %.0f s, with %d tries" % (self._patience - max(remaining, 0), attempt)
+                if remaining > 0:
+                    waited += ", because the server asks to wait for another %.0f s" % wait
+                raise GivenUp("%d changes were not taken by %s: %s; %s" % (len(left), self._url, reason, waited), results)
+            print(
+                "waiting for %s: %d changes again in %.1f s, for at most another %.0f s: %s"
+                % (self._url, len(left), wait, remaining, reason),
+                file=sys.stderr,
+            )
             time.sleep(wait)
         return results
 
@@ -110,11 +128,16 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _post(self, texts):
+    def _post(self, texts, deadline):
         """Status (None where there was no answer), seconds to wait (None where the server names none), and body."""
         try:
+            # An answer is not waited for longer than there is patience, but for a moment in any case.
+            timeout = max(1, min(self._timeout, deadline - time.monotonic()))
             if self._connection is None:
-                self._connection = self._make(*self._address, timeout=self._timeout)
+                self._connection = self._make(*self._address)
+            self._connection.timeout = timeout
+            if self._connection.sock is not None:
+                self._connection.sock.settimeout(timeout)
             body = '{"changes":[%s]}' % ",".join(texts)
             self._connection.request("POST", self._path, body.encode("utf-8"), self._headers)
             response = self._connection.getresponse()
@@ -154,7 +177,8 @@ def main():
     parser.add_argument("--url", default="http://127.0.0.1:8470")
     parser.add_argument("--token-file", help="file that holds the bearer token")
     parser.add_argument("--batch", type=int, default=BATCH_CHANGES, help="changes in one request")
-    parser.add_argument("--patience", type=float, default=300, help="seconds after which a batch is given up")
+    parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS,
+                        help="seconds for which a batch is tried again before it is given up (default: %(default)s)")
     options = parser.parse_args()
     token = None
     if options.token_file:
@@ -165,13 +189,20 @@ def main():
     counts = {}
     try:
         for batch in batches(source, options.batch):
-            results = client.send([change for _, change in batch])
+            given_up = None
+            try:
+                results = client.send([change for _, change in batch])
+            except GivenUp as error:
+                given_up, results = error, error.results
             for (number, _), result in zip(batch, results):
+                if result is None:
+                    continue
                 counts[result["status"]] = counts.get(result["status"], 0) + 1
                 if result["status"] == "rejected":
                     print("line %d: %s" % (number, result["reason"]), file=sys.stderr)
-    except GivenUp as error:
-        sys.exit(str(error))
+            if given_up:
+                print(json.dumps(counts, sort_keys=True))
+                sys.exit(str(given_up))
     finally:
         client.close()
         source.close()
