@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { SetAsideEntry } from '../../connectors/capture.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunkedAsync } from '../../core/sequence.ts';
 import { type CommandContext, configOf } from '../command.ts';
@@ -69,14 +70,14 @@ async function list(
 async function listStore(
   { name, capture }: CapturedStore,
   { json = false }: SetAsideFlags,
-  { print, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<void> {
+  const { print, signal } = context;
   let found = false;
   for await (const entries of chunkedAsync(capture.setAsideEntries(), ENTRIES_AT_ONCE)) {
     signal.throwIfAborted();
     found = true;
-    if (!json) print(setAsideTable(name, entries));
-    else for (const entry of entries) print(JSON.stringify({ store: name, ...entry }));
+    show(name, entries, json, context);
   }
   if (!found && !json) print(`${name}: nothing is set aside`);
 }
@@ -85,8 +86,9 @@ async function clear(
   deployment: Deployment,
   names: readonly string[],
   { confirm = false, json = false }: SetAsideFlags,
-  { print, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<void> {
+  const { print, signal } = context;
   // All of them are looked at before anything is forgotten.
   const stores = await Promise.all(names.map((name) => deployment.captured(name)));
   if (!confirm) await requireNothingAside(stores);
@@ -95,12 +97,21 @@ async function clear(
     for await (const entries of chunkedAsync(capture.setAsideEntries(), ENTRIES_AT_ONCE)) {
       signal.throwIfAborted();
       // What a relay has put there since somebody looked is seen at least now.
-      if (!json) print(setAsideTable(name, entries));
-      else for (const entry of entries) print(JSON.stringify({ store: name, ...entry }));
+      show(name, entries, json, context);
       cleared += await capture.clearSetAside(entries.map(({ id }) => id));
     }
     print(json ? JSON.stringify({ store: name, cleared }) : `${name}: ${items(cleared, 'entry')} forgotten`);
   }
+}
+
+function show(
+  store: string,
+  entries: readonly SetAsideEntry[],
+  json: boolean,
+  { print }: CommandContext,
+): void {
+  if (!json) print(setAsideTable(store, entries));
+  else for (const entry of entries) print(JSON.stringify({ store, ...entry }));
 }
 
 async function requireNothingAside(stores: readonly CapturedStore[]): Promise<void> {

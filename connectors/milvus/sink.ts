@@ -1,6 +1,7 @@
 import { byHalves } from '../../core/by-halves.ts';
 import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { chunked, forEachLimited } from '../../core/sequence.ts';
+import { serial } from '../../core/serial.ts';
 import type { Change, ChangeOf, Embedding } from '../../schemas/change.ts';
 import { spaceFault, spaceOf } from '../../schemas/embedding-space.ts';
 import { isNewer } from '../../schemas/version.ts';
@@ -28,23 +29,20 @@ const MAX_UPSERT_BYTES = 16 * 1024 * 1024;
  */
 export function openSink(options: SinkOptions): Sink {
   const { collections } = options;
-  let previous: Promise<unknown> = Promise.resolve();
+  const inOrder = serial();
   return coalescingSink({
     kinds: ['embedding'],
     // The connection belongs to the store, which closes it.
     close: async () => {},
-    applyDistinct: async (_kind, changes) => {
-      const turn = previous.then(async () => {
+    applyDistinct: (_kind, changes) =>
+      inOrder(async () => {
         if (!(await collections.hasTombstones())) {
           throw new ChangeoverError('mismatch', `There is no collection ${collections.tombstones}.`, {
             hint: 'Let the store be prepared first.',
           });
         }
         return new Batch(options, changes as readonly ChangeOf<'embedding'>[]).apply();
-      });
-      previous = turn.catch(() => {});
-      return turn;
-    },
+      }),
   });
 }
 

@@ -1,33 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { compactionSteps } from '../../connectors/dictionary/journal/compaction.ts';
-import { openForWriting } from '../../connectors/dictionary/journal/writable.ts';
-import { dictionaryOptions } from '../../connectors/dictionary/options.ts';
-import { dictionaryPaths } from '../../connectors/dictionary/paths.ts';
-import { silentLogger } from '../../core/logger.ts';
 import { NEVER, observed, openedCapture, outboxOf } from './dictionary-capture-support.ts';
+import { interruptedAfter, STEPS } from './dictionary-interrupted-support.ts';
 import { dictionaryFile, legacyAgent } from './dictionary-support.ts';
-
-const STEPS = ['write', 'announce', 'rename-versions', 'rename-base', 'restart'] as const;
-
-/** Begins to fold the journal, and dies after so many steps. */
-async function interruptedAfter(file: string, done: number): Promise<void> {
-  const paths = dictionaryPaths(file);
-  const settings = dictionaryOptions.parse({ file });
-  const mark = { role: 'legacy', name: 'legacy.dictionary' } as const;
-  const writable = await openForWriting({ paths, settings, mark, create: false, logger: silentLogger });
-  const { snapshot, header, journal } = writable;
-  const steps = compactionSteps({
-    paths,
-    snapshot,
-    header,
-    maxAgentBytes: settings.maxAgentBytes,
-    logger: silentLogger,
-    appendFrame: (payload) => journal.appendFrame(payload),
-  });
-  for (const step of steps.slice(0, done)) await step.run();
-  await snapshot.release();
-}
 
 /** Two generations of entries, of which the log has confirmed some of each, and an agent with fields of its own. */
 async function withHalfDrainedOutbox(t: TestContext) {

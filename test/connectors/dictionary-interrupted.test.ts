@@ -4,16 +4,10 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { compactionSteps } from '../../connectors/dictionary/journal/compaction.ts';
-import { openForWriting } from '../../connectors/dictionary/journal/writable.ts';
-import { dictionaryOptions } from '../../connectors/dictionary/options.ts';
-import { dictionaryPaths } from '../../connectors/dictionary/paths.ts';
-import { silentLogger } from '../../core/logger.ts';
 import { removal, upsert } from '../support/changes.ts';
+import { interruptedAfter, STEPS } from './dictionary-interrupted-support.ts';
 import { CHANGES, LEGACY, stateIn, stateOf, V } from './dictionary-sample.ts';
 import { agent, dictionaryFile, openDictionary, tie } from './dictionary-support.ts';
-
-const STEPS = ['write', 'announce', 'rename-versions', 'rename-base', 'restart'] as const;
 
 const CHANGE = upsert('agent', agent('z', { touched: true }), V + 2);
 
@@ -33,29 +27,6 @@ async function withFullJournal(t: TestContext) {
   const expected = await stateOf(store);
   await store.close();
   return { file, expected };
-}
-
-/** Begins to fold the journal, and dies after so many steps. */
-async function interruptedAfter(file: string, done: number): Promise<void> {
-  const paths = dictionaryPaths(file);
-  const settings = dictionaryOptions.parse({ file });
-  const mark = { role: 'legacy', name: 'legacy.dictionary' } as const;
-  const writable = await openForWriting({ paths, settings, mark, create: false, logger: silentLogger });
-  const { snapshot, header, journal } = writable;
-  const steps = compactionSteps({
-    paths,
-    snapshot,
-    header,
-    maxAgentBytes: settings.maxAgentBytes,
-    logger: silentLogger,
-    appendFrame: (payload) => journal.appendFrame(payload),
-  });
-  assert.deepEqual(
-    steps.map(({ name }) => name),
-    STEPS,
-  );
-  for (const step of steps.slice(0, done)) await step.run();
-  await snapshot.release();
 }
 
 describe('a compaction that is interrupted', () => {
