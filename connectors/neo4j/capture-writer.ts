@@ -112,7 +112,7 @@ export class GraphWriter {
     const events = round.flatMap(({ write }) => write.eventId ?? []);
     const results = await client.transact(
       (transaction) => this.#write(transaction, round, events, path, mayRefuse),
-      'writer',
+      { speaker: 'writer' },
     );
     const before = this.#events;
     this.#events += events.length;

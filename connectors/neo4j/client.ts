@@ -17,6 +17,13 @@ export interface Answer {
  */
 export type Speaker = 'follower' | 'writer' | 'application';
 
+export interface TransactionOptions {
+  /** A follower, if nobody is named. */
+  readonly speaker?: Speaker;
+  /** In the place of `queryTimeoutMs`. */
+  readonly timeoutMs?: number;
+}
+
 /** One open transaction. Statements that are started together go to the server together and run in that order. */
 export interface Transaction {
   run(text: string, parameters?: Parameters): Promise<Answer>;
@@ -30,7 +37,7 @@ export interface Neo4jClient extends Closable {
    * Runs the work in a transaction, again while it fails for a passing reason (for at most `retryTimeMs`), and commits.
    * The work must have no effect outside the transaction.
    */
-  transact<T>(work: (transaction: Transaction) => Promise<T>, speaker?: Speaker): Promise<T>;
+  transact<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
    * One statement in a transaction of its own, as safe as in `transact`; one way to the server and back instead of three.
    */

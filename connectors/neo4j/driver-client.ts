@@ -12,7 +12,15 @@ import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import { unlessAborted } from '../../core/service.ts';
-import type { Answer, Neo4jClient, Parameters, Row, Speaker, Transaction } from './client.ts';
+import type {
+  Answer,
+  Neo4jClient,
+  Parameters,
+  Row,
+  Speaker,
+  Transaction,
+  TransactionOptions,
+} from './client.ts';
 import { neo4jError } from './errors.ts';
 import type { Neo4jOptions } from './options.ts';
 
@@ -65,14 +73,15 @@ export class DriverClient implements Neo4jClient {
 
   async transact<T>(
     work: (transaction: Transaction) => Promise<T>,
-    speaker: Speaker = 'follower',
+    { speaker = 'follower', timeoutMs = this.#options.queryTimeoutMs }: TransactionOptions = {},
   ): Promise<T> {
-    const timeout = this.#options.queryTimeoutMs;
-    return await this.#despiteConflicts((session) =>
-      session.executeWrite((transaction) => work(statementsOf(transaction)), {
-        timeout,
-        metadata: METADATA[speaker],
-      }),
+    return await this.#despiteConflicts(
+      (session) =>
+        session.executeWrite((transaction) => work(statementsOf(transaction)), {
+          timeout: timeoutMs,
+          metadata: METADATA[speaker],
+        }),
+      timeoutMs,
     );
   }
 
@@ -95,9 +104,11 @@ export class DriverClient implements Neo4jClient {
   }
 
   /** What somebody else deleted between two steps of ours is no failure that the driver would try again. */
-  async #despiteConflicts<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    const { queryTimeoutMs, retryTimeMs } = this.#options;
-    const attempt = (): Promise<T> => this.#inSession(queryTimeoutMs + retryTimeMs, work);
+  async #despiteConflicts<T>(
+    work: (session: Session) => Promise<T>,
+    timeoutMs = this.#options.queryTimeoutMs,
+  ): Promise<T> {
+    const attempt = (): Promise<T> => this.#inSession(timeoutMs + this.#options.retryTimeMs, work);
     return await retry(attempt, { policy: CONFLICT_RETRY, retryable: isPassingConflict });
   }
 

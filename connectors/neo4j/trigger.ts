@@ -5,12 +5,13 @@ import type { CaptureScope, Trigger } from './capture.ts';
 import type { Row } from './client.ts';
 import { quoted } from './names.ts';
 import { outboxNamesOf } from './outbox-names.ts';
+import { writesSettled } from './trigger-settled.ts';
 import { triggerParts, triggerStatement } from './trigger-statement.ts';
 import { storedNumber, VERSION } from './values.ts';
 
 /** How often to look whether the server has taken a trigger up, or has let go of it, and for how long. */
 const LOOK_EVERY_MS = 100;
-const TAKEN_UP_WITHIN_MS = 90_000;
+const TAKEN_UP_WITHIN_MS = 120_000;
 
 const SETTINGS_HINT =
   'Install APOC, set apoc.trigger.enabled=true and apoc.trigger.refresh=1000 in apoc.conf and ' +
@@ -77,7 +78,11 @@ export function openTrigger(scope: CaptureScope, settings: CaptureSettings): Tri
   async function answers(): Promise<boolean> {
     const id = randomUUID();
     const node = `(n:${quoted(outbox.canary)} {id: $id})`;
-    await client.transact((transaction) => transaction.run(`CREATE ${node}`, { id }), 'application');
+    // The server plans all parts of the trigger in it, which takes half a minute where it is cold and busy.
+    await client.transact((transaction) => transaction.run(`CREATE ${node}`, { id }), {
+      speaker: 'application',
+      timeoutMs: TAKEN_UP_WITHIN_MS,
+    });
     const [row] = await client.query(`MATCH ${node} WITH n, n.answer AS answer DELETE n RETURN answer`, {
       id,
     });
@@ -99,6 +104,7 @@ export function openTrigger(scope: CaptureScope, settings: CaptureSettings): Tri
       );
       await until(async () => (await running())?.installation === installation, 'the trigger is not running');
       await until(answers, 'the trigger does not answer a write');
+      await writesSettled(client, context.clock);
     },
     async uninstall() {
       if ((await installed()) !== undefined) {

@@ -80,6 +80,33 @@ describe('the Neo4j trigger', () => {
     }
   });
 
+  it('waits for what was being written when it became active, but not for ever', async () => {
+    const place = capturedGraph('trigger');
+    const session = place.graph.driver.session();
+    try {
+      const store = await place.open();
+      await store.prepare();
+      const transaction = session.beginTransaction();
+      await transaction.run(`CREATE (:${place.graph.labels.agent} {id: 'early', type: 'x', active: true})`);
+      let isInstalled = false;
+      const installing = store.capture.install().then(() => {
+        isInstalled = true;
+      });
+      while (!(await active(store.capture))[0]) await systemClock.sleep(100);
+      await systemClock.sleep(2_000);
+      assert.equal(isInstalled, false);
+      await transaction.commit();
+      await installing;
+      // It had not begun to commit, so it is captured as any other.
+      assert.deepEqual(said(await drainedBatch(store.capture).then(({ entries }) => entries)), [
+        'c agent early',
+      ]);
+    } finally {
+      await session.close();
+      await place.remove();
+    }
+  });
+
   it('stays while the outbox holds entries, which would be lost', async () => {
     const graph = await triggeredGraph();
     try {

@@ -64,7 +64,7 @@ describe('a plain transaction under the Neo4j trigger', () => {
   }
 
   it('is captured as any other: random transactions leave the same entries, versions and nodes', {
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     const random = randomOf(20_261_127);
     const [followedPlain, followedGeneral] = [new Map(), new Map()];

@@ -65,7 +65,7 @@ describe('random transactions under the Neo4j trigger', () => {
     return entries;
   }
 
-  it('leave in the outbox what the store holds', { timeout: 120_000 }, async () => {
+  it('leave in the outbox what the store holds', { timeout: 300_000 }, async () => {
     const seed = 20_261_126;
     const random = randomOf(seed);
     const followed: Followed = new Map();
@@ -76,7 +76,7 @@ describe('random transactions under the Neo4j trigger', () => {
   });
 
   it('leave it so when eight writers are at it, the graph writer among them', {
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     await graph().write('MATCH (n:Agent) DETACH DELETE n');
     await graph().write('MATCH (n:Memory) DETACH DELETE n');

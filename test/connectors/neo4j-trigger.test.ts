@@ -236,7 +236,7 @@ describe('the Neo4j trigger captures', () => {
     await assertFollowed(graph().store, follow(entry ? [entry] : []));
   });
 
-  it('5,000 nodes and their relationships in one transaction', { timeout: 120_000 }, async () => {
+  it('5,000 nodes and their relationships in one transaction', { timeout: 300_000 }, async () => {
     const all = await entriesOf(
       `UNWIND range(1, 2500) AS i
        CREATE (:Agent {id: 's' + i, type: 'x', active: true, age: i})-[:KNOWS {strength: 1}]->(:Agent {id: 't' + i, type: 'x', active: true})`,
