@@ -1,11 +1,13 @@
 import { benchGrowth } from './growth.ts';
 import { benchShim } from './shim.ts';
+import { benchSinks } from './sinks.ts';
 import { benchSociety } from './society.ts';
 
 const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   society: benchSociety,
   growth: benchGrowth,
   shim: benchShim,
+  sinks: benchSinks,
 };
 
 const [name = 'society', ...args] = process.argv.slice(2);

@@ -39,6 +39,11 @@ export const rejected = (reason: string): Outcome => ({ status: 'rejected', reas
 export interface Sink extends Closable {
   readonly kinds: readonly Kind[];
   apply(changes: readonly Change[]): Promise<readonly Outcome[]>;
+  /**
+   * What the sink remembers of the store's contents holds no longer: its partitions have moved, so somebody else may have
+   * written, or what became of a batch is not known. Called before the next batch is offered.
+   */
+  forget?(): void;
 }
 
 /** An entity as a source read it. `version` is read before the content, so it is never newer than the content. */
@@ -138,6 +143,8 @@ export interface Connector<S extends z.ZodType = z.ZodType> {
   readonly name: string;
   /** What the store can hold in each role. */
   readonly kinds: Readonly<Record<Role, readonly Kind[]>>;
+  /** True where nobody else may write while consumers do: the store has no conditional write of its own. */
+  readonly oneWriter?: true;
   /** The store's section in the configuration. */
   readonly options: S;
   /**

@@ -9,6 +9,8 @@ export interface Coordinates {
   readonly group: string;
   readonly artifact: string;
   readonly version: string;
+  /** What it asks for and is to go without. */
+  readonly without?: readonly Omit<Coordinates, 'version' | 'without'>[];
 }
 
 /** Fills `<dir>/libs` with the artifacts and their runtime dependencies, in the one version of each that Maven settles on. */
@@ -27,7 +29,9 @@ export async function fetchJars(
 }
 
 function pom(artifacts: readonly Coordinates[]): string {
-  const dependencies = artifacts.map((artifact) => `    <dependency>${coordinates(artifact)}</dependency>`);
+  const dependencies = artifacts.map(
+    (artifact) => `    <dependency>${coordinates(artifact)}${exclusions(artifact)}</dependency>`,
+  );
   const plugin = coordinates({
     group: 'org.apache.maven.plugins',
     artifact: 'maven-dependency-plugin',
@@ -47,4 +51,11 @@ ${dependencies.join('\n')}
 
 function coordinates({ group, artifact, version }: Coordinates): string {
   return `<groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>`;
+}
+
+function exclusions({ without = [] }: Coordinates): string {
+  if (without.length === 0) return '';
+  const each = ({ group, artifact }: Omit<Coordinates, 'version'>): string =>
+    `<exclusion><groupId>${group}</groupId><artifactId>${artifact}</artifactId></exclusion>`;
+  return `<exclusions>${without.map(each).join('')}</exclusions>`;
 }

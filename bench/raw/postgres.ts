@@ -1,29 +1,73 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { PostgresAddress } from '../../stack/addresses.ts';
+import { agentChange } from '../sinks/postgres-content.ts';
 
 const BATCH = 2_000;
 
-/** The fastest hand-written loop: guarded upserts of small rows through unnest, one connection, one batch after another. */
-export async function rawUpsertRows({ url }: PostgresAddress, rows: number): Promise<number> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+/** The plainest table that can hold an agent and its version: no second index, no check, no tombstones. */
+export function plainAgents(table: string): string {
+  return `CREATE TABLE ${table} (id text COLLATE "C" PRIMARY KEY, type text NOT NULL, active boolean NOT NULL,
+    attributes json NOT NULL, version bigint NOT NULL)`;
+}
+
+/** Parameters: one array a column. */
+export function guardedUpsert(table: string): string {
+  return `INSERT INTO ${table} AS held (id, type, active, attributes, version)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[], $4::json[], $5::bigint[])
+    ON CONFLICT (id) DO UPDATE SET type = excluded.type, active = excluded.active,
+      attributes = excluded.attributes, version = excluded.version WHERE held.version < excluded.version`;
+}
+
+/**
+ * The fastest hand-written loop: guarded upserts of rows of 200 bytes through unnest, one batch after another on each
+ * connection, into the plain table or another one that has these columns.
+ */
+export async function rawUpsertRows(
+  { url }: PostgresAddress,
+  rows: number,
+  connections = 1,
+  into?: { readonly table: string; readonly upsert: string },
+): Promise<number> {
+  const admin = new pg.Client({ connectionString: url });
+  await admin.connect();
   const table = `raw_${randomBytes(4).toString('hex')}`;
+  const upsert = into?.upsert ?? guardedUpsert(table);
   try {
-    await client.query(
-      `CREATE TABLE ${table} (id text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, body text NOT NULL)`,
-    );
-    const text = `INSERT INTO ${table} SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])
-      ON CONFLICT (id) DO UPDATE SET version = excluded.version, body = excluded.body WHERE ${table}.version < excluded.version`;
-    const body = 'x'.repeat(200);
-    for (let start = 0; start < rows; start += BATCH) {
-      const size = Math.min(BATCH, rows - start);
-      const ids = Array.from({ length: size }, (_, index) => `row ${start + index}`);
-      await client.query({ name: 'raw', text, values: [ids, ids.map(() => 1), ids.map(() => body)] });
-    }
+    await admin.query(plainAgents(table));
+    const starts = Array.from({ length: Math.ceil(rows / BATCH) }, (_, index) => index * BATCH).values();
+    const write = async (): Promise<void> => {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      try {
+        for (const start of starts) {
+          await client.query({
+            name: 'raw',
+            text: upsert,
+            values: columnsOf(start, Math.min(BATCH, rows - start)),
+          });
+        }
+      } finally {
+        await client.end();
+      }
+    };
+    await Promise.all(Array.from({ length: connections }, write));
     return rows;
   } finally {
-    await client.query(`DROP TABLE IF EXISTS ${table}`);
-    await client.end();
+    await admin.query(`DROP TABLE IF EXISTS ${table}`);
+    await admin.end();
   }
+}
+
+function columnsOf(start: number, size: number): unknown[] {
+  const changes = Array.from({ length: size }, (_, index) => agentChange(start + index));
+  changes.sort((left, right) => (left.key < right.key ? -1 : 1));
+  const rows = changes.flatMap(({ after, version }) => (after === null ? [] : [{ ...after, version }]));
+  return [
+    rows.map(({ id }) => id),
+    rows.map(({ type }) => type),
+    rows.map(({ active }) => active),
+    rows.map(({ attributes }) => JSON.stringify(attributes)),
+    rows.map(({ version }) => version),
+  ];
 }

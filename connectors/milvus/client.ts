@@ -1,14 +1,20 @@
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
+import { type Logger, silentLogger } from '../../core/logger.ts';
 import { readSecret } from '../../core/secret.ts';
 import { createCalls } from './calls.ts';
 import { connectionOf, type MilvusConnection } from './connection.ts';
 import type { MilvusOptions } from './options.ts';
+import { wireOf } from './wire.ts';
 
 /** The oldest server with upsert and a database per request. */
 const OLDEST: readonly [major: number, minor: number] = [2, 3];
 
-export async function openMilvus(options: MilvusOptions, clock: Clock): Promise<MilvusConnection> {
+export async function openMilvus(
+  options: MilvusOptions,
+  clock: Clock,
+  logger: Logger = silentLogger,
+): Promise<MilvusConnection> {
   // Loaded late: it takes 60 MB, which a process that does not use Milvus need not pay.
   const sdk = await import('@zilliz/milvus2-sdk-node');
   const password = await readSecret(options);
@@ -26,7 +32,8 @@ export async function openMilvus(options: MilvusOptions, clock: Clock): Promise<
     ...(options.ssl && { ssl: true, tls: tlsOf(options) }),
   });
   const call = createCalls({ where: options.address, timeoutMs: options.timeoutMs, clock });
-  const connection = connectionOf(client, options.address, call);
+  const wire = wireOf(client, options.timeoutMs);
+  const connection = connectionOf(client, { where: options.address, call, wire, logger });
   try {
     // The constructor has begun to connect; only this says whether the login and the database are right.
     await call('Connect', () => client.connectPromise as Promise<unknown>, { attempts: 1 });

@@ -1,10 +1,14 @@
 import type { ConsistencyLevelEnum, FieldType, MilvusClient, RowData } from '@zilliz/milvus2-sdk-node';
 import { ChangeoverError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { Closable } from '../../core/service.ts';
 import type { Calls } from './calls.ts';
+import { counted } from './counted.ts';
 import { serverCodeOf } from './errors.ts';
 import { idIn } from './filter.ts';
 import type { MilvusRow } from './rows.ts';
+import { createUpsert, type UpsertEmbeddings } from './upsert.ts';
+import type { Wire } from './wire.ts';
 
 export interface Query {
   readonly collection: string;
@@ -13,7 +17,12 @@ export interface Query {
   readonly limit?: number;
   readonly offset?: number;
   /** `Strong` (the default) sees all that was confirmed before; `Bounded` is for rough answers. */
-  readonly consistency?: 'Strong' | 'Bounded';
+  readonly consistency?: 'Strong' | 'Bounded' | SeesUntil;
+}
+
+/** Sees all that was confirmed before this timestamp of the server was given out, and waits for nothing newer. */
+export interface SeesUntil {
+  readonly timestamp: string;
 }
 
 export interface NewCollection {
@@ -51,14 +60,26 @@ export interface MilvusConnection extends Closable {
   query(query: Query): Promise<readonly MilvusRow[]>;
   /** Each id once: of two in one call the server keeps the first and counts both. */
   upsert(collection: string, rows: readonly MilvusRow[]): Promise<void>;
+  /** The same for rows of the shape that we make, without the client's encoding. */
+  readonly upsertEmbeddings: UpsertEmbeddings;
   remove(collection: string, ids: readonly string[]): Promise<void>;
+  /** A timestamp of the server, greater than those of all writes that it has confirmed; undefined where it gives none. */
+  timestamp(): Promise<string | undefined>;
+}
+
+interface ConnectionParts {
+  readonly where: string;
+  readonly call: Calls;
+  readonly wire: Wire;
+  readonly logger: Logger;
 }
 
 const COLLECTION_NOT_FOUND = 100;
 const INDEX_NOT_FOUND = 700;
 
 /** The client under the rules of `call`. */
-export function connectionOf(client: MilvusClient, where: string, call: Calls): MilvusConnection {
+export function connectionOf(client: MilvusClient, parts: ConnectionParts): MilvusConnection {
+  const { where, call, wire } = parts;
   /** Undefined where the server says that there is no such thing, with this number. */
   const unless = async <T extends object>(missing: number, name: string, work: () => Promise<T>) => {
     const answer = await call(name, async () => {
@@ -111,10 +132,22 @@ export function connectionOf(client: MilvusClient, where: string, call: Calls): 
       const request = { collection_name: collection, data: rows as RowData[] };
       await call('Upsert', async () => counted('Upsert', await client.upsert(request), rows.length));
     },
+    upsertEmbeddings: createUpsert({ client, ...parts }),
     remove: async (collection, ids) => {
       // `deleteEntities` with a filter of ours: the client's `delete({ids})` does not escape.
       const request = { collection_name: collection, filter: idIn(ids) };
       await call('Delete', async () => counted('Delete', await client.deleteEntities(request), ids.length));
+    },
+    timestamp: async () => {
+      try {
+        const answer = await call('AllocTimestamp', () => wire.send('AllocTimestamp', {}));
+        const { timestamp } = answer as { readonly timestamp?: unknown };
+        return typeof timestamp === 'string' && timestamp !== '0' ? timestamp : undefined;
+      } catch (error) {
+        // A server, a proxy before it or a right may lack the call; whoever asked has another way.
+        if (error instanceof ChangeoverError && !error.retryable) return undefined;
+        throw error;
+      }
     },
     close: async () => {
       await client.closeConnection();
@@ -123,30 +156,15 @@ export function connectionOf(client: MilvusClient, where: string, call: Calls): 
 }
 
 function queryRequest({ collection, filter, fields, limit, offset, consistency = 'Strong' }: Query) {
+  const level = typeof consistency === 'string' ? consistency : 'Customized';
   return {
     collection_name: collection,
     filter,
     output_fields: [...fields],
     // By its name: the number of Strong is 0, which some calls of the client take for not given.
-    consistency_level: consistency as unknown as ConsistencyLevelEnum,
+    consistency_level: level as unknown as ConsistencyLevelEnum,
+    ...(typeof consistency !== 'string' && { guarantee_timestamp: consistency.timestamp }),
     ...(limit !== undefined && { limit }),
     ...(offset !== undefined && { offset }),
   };
-}
-
-interface Mutation {
-  readonly status: { readonly error_code: string | number; readonly code?: number };
-  readonly err_index?: readonly unknown[];
-  readonly upsert_cnt?: string;
-  readonly delete_cnt?: string;
-}
-
-/** A write that was done in part says so only in its counts. Doing all of it again is safe. */
-function counted<T extends Mutation>(name: 'Upsert' | 'Delete', answer: T, expected: number): T {
-  if (serverCodeOf(answer) !== 0) return answer;
-  const done = Number(name === 'Upsert' ? answer.upsert_cnt : answer.delete_cnt);
-  if (done === expected && (answer.err_index ?? []).length === 0) return answer;
-  throw new ChangeoverError('internal', `Milvus did ${done} of ${expected} rows of one ${name}`, {
-    retryable: true,
-  });
 }

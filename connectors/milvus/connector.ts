@@ -1,5 +1,6 @@
 import type { Connector } from '../connector.ts';
 import { openMilvus } from './client.ts';
+import { VersionMemory } from './memory.ts';
 import { milvusOptions } from './options.ts';
 import { openProbe } from './probe.ts';
 import { Collections, FoundCollections } from './schema.ts';
@@ -11,10 +12,11 @@ import { createWriter } from './writer.ts';
 export const milvusConnector: Connector<typeof milvusOptions> = {
   name: 'milvus',
   kinds: { legacy: [], target: ['embedding'] },
+  oneWriter: true,
   options: milvusOptions,
 
-  async open(options, { name, role, clock }) {
-    const connection = await openMilvus(options, clock);
+  async open(options, { name, role, clock, logger }) {
+    const connection = await openMilvus(options, clock, logger);
     const place = { connection, options, owner: { name, role }, clock };
     const collections = new Collections(place);
     const writing = { collections, versions: new VersionReader(connection, collections) };
@@ -23,11 +25,12 @@ export const milvusConnector: Connector<typeof milvusOptions> = {
     const found = new FoundCollections(place);
     const reading = { collections: found, versions: new VersionReader(connection, found) };
     const { batchRows, inFlight } = options;
+    const memory = new VersionMemory({ timestamp: () => connection.timestamp(), clock });
     return {
       name,
       prepare: () => collections.prepare(),
       source: openSource({ connection, ...reading }),
-      sink: openSink({ ...writing, writer, batchRows, inFlight }),
+      sink: openSink({ ...writing, writer, memory, batchRows, inFlight }),
       probe: openProbe({ connection, collections: found }),
       close: () => connection.close(),
     };

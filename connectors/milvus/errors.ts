@@ -56,10 +56,12 @@ const COLLECTION_GONE: Meaning = {
 /** https://grpc.io/docs/guides/status-codes/ */
 const GRPC: Readonly<Record<number, Meaning>> = {
   1: UNREACHABLE,
+  2: UNREACHABLE,
   3: RECORD,
   4: SLOW,
   7: FORBIDDEN,
   8: OVERLOADED,
+  10: UNREACHABLE,
   12: OLD,
   13: UNREACHABLE,
   14: UNREACHABLE,

@@ -47,8 +47,8 @@ export const milvusOptions = z
     normalised: z.boolean().default(true).describe('Whether the vectors have length 1.'),
     timeoutMs: z.int().min(1).default(10_000).describe('How long a call may take.'),
     loadTimeoutMs: z.int().min(1).default(120_000).describe('How long loading a collection may take.'),
-    batchRows: z.int().min(1).max(10_000).default(150).describe('Rows of one upsert at most.'),
-    inFlight: z.int().min(1).max(16).default(3).describe('Upserts under way at once at most.'),
+    batchRows: z.int().min(1).max(10_000).default(1_000).describe('Rows of one upsert at most.'),
+    inFlight: z.int().min(1).max(16).default(4).describe('Upserts under way at once at most.'),
   })
   .refine((options) => (options.model === undefined) === (options.dimension === undefined), {
     message: 'model and dimension are given together, or neither is',

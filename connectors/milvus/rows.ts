@@ -1,4 +1,4 @@
-import { isNegativeZero, withNegativeZeros } from '../../core/json.ts';
+import { isNegativeZero, toJson, withNegativeZeros } from '../../core/json.ts';
 import type { Embedding, Scalars } from '../../schemas/change.ts';
 import type { EmbeddingSpace } from '../../schemas/embedding-space.ts';
 
@@ -9,6 +9,8 @@ export type MilvusRow = Readonly<Record<string, unknown>>;
 
 export const EMBEDDING_FIELDS = ['id', 'agent_id', 'vector', 'version', 'metadata'] as const;
 export const VERSION_FIELDS = ['id', 'version'] as const;
+
+export const FLOAT_BYTES = 4;
 
 export interface VersionedEmbedding {
   readonly version: number;
@@ -47,6 +49,11 @@ export function embeddingOf(row: MilvusRow, { dimension, ...space }: EmbeddingSp
 /** The client stringifies by itself, and would lose −0. */
 function jsonField(metadata: Scalars): Readonly<Record<string, unknown>> {
   return Object.values(metadata).some(isNegativeZero) ? withNegativeZeros(metadata) : metadata;
+}
+
+/** The same as text, where we write it ourselves. The short way, because the other costs three times as much. */
+export function metadataJson(metadata: Scalars): string {
+  return Object.values(metadata).some(isNegativeZero) ? toJson(metadata) : JSON.stringify(metadata);
 }
 
 /** A loop over a view: the bytes stand at any offset, and an iterator would make an object of each float. */

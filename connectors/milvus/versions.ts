@@ -1,4 +1,4 @@
-import type { MilvusConnection } from './connection.ts';
+import type { MilvusConnection, SeesUntil } from './connection.ts';
 import { idIn } from './filter.ts';
 import { type MilvusRow, VERSION_FIELDS, versionOf } from './rows.ts';
 import type { FoundCollections } from './schema.ts';
@@ -45,6 +45,9 @@ export function* filterParts(ids: readonly string[], maxIds = MAX_FILTER_IDS): G
   if (part.length > 0) yield part;
 }
 
+/** How fresh what the guard compares with must be. */
+export type Consistency = 'Strong' | SeesUntil;
+
 export class VersionReader {
   readonly #connection: MilvusConnection;
   readonly #collections: FoundCollections;
@@ -55,8 +58,14 @@ export class VersionReader {
   }
 
   /** Of the ids that the store has heard of; by the store's only writer, so the two reads may be at once. */
-  async held(ids: readonly string[]): Promise<ReadonlyMap<string, HeldVersions>> {
-    const [rows, tombstones] = await Promise.all([this.rows(ids), this.tombstones(ids)]);
+  async held(
+    ids: readonly string[],
+    consistency: Consistency = 'Strong',
+  ): Promise<ReadonlyMap<string, HeldVersions>> {
+    const [rows, tombstones] = await Promise.all([
+      this.rows(ids, consistency),
+      this.tombstones(ids, consistency),
+    ]);
     const held = new Map<string, HeldVersions>();
     for (const id of new Set([...rows.keys(), ...tombstones.keys()])) {
       held.set(id, { row: rows.get(id), tombstone: tombstones.get(id) });
@@ -64,20 +73,31 @@ export class VersionReader {
     return held;
   }
 
-  async rows(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  async rows(
+    ids: readonly string[],
+    consistency: Consistency = 'Strong',
+  ): Promise<ReadonlyMap<string, number>> {
     const exists = (await this.#collections.space()) !== undefined;
-    return exists ? this.#read(this.#collections.embeddings, ids) : new Map();
+    return exists ? this.#read(this.#collections.embeddings, ids, consistency) : new Map();
   }
 
-  async tombstones(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  async tombstones(
+    ids: readonly string[],
+    consistency: Consistency = 'Strong',
+  ): Promise<ReadonlyMap<string, number>> {
     const exists = await this.#collections.hasTombstones();
-    return exists ? this.#read(this.#collections.tombstones, ids) : new Map();
+    return exists ? this.#read(this.#collections.tombstones, ids, consistency) : new Map();
   }
 
-  async #read(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  async #read(
+    collection: string,
+    ids: readonly string[],
+    consistency: Consistency,
+  ): Promise<ReadonlyMap<string, number>> {
     const versions = new Map<string, number>();
     for (const part of filterParts(ids)) {
-      const found = await this.#connection.query({ collection, filter: idIn(part), fields: VERSION_FIELDS });
+      const request = { collection, filter: idIn(part), fields: VERSION_FIELDS, consistency };
+      const found = await this.#connection.query(request);
       for (const row of found) versions.set(row.id as string, newest(versions.get(row.id as string), row));
     }
     return versions;

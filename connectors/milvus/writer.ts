@@ -1,5 +1,5 @@
 import type { MilvusConnection } from './connection.ts';
-import { embeddingRow, tombstoneRow, type VersionedEmbedding } from './rows.ts';
+import { tombstoneRow, type VersionedEmbedding } from './rows.ts';
 import type { FoundCollections } from './schema.ts';
 import { filterParts } from './versions.ts';
 
@@ -8,9 +8,9 @@ export interface Tombstone {
   readonly version: number;
 }
 
-/** Writes what the guard has let pass. How rows are put on the wire is decided here and nowhere else. */
+/** Writes what the guard has let pass. */
 export interface EmbeddingWriter {
-  /** At most some hundreds, each id once, all of the collection's space. */
+  /** At most some thousands, each id once, all of the collection's space. */
   upsert(embeddings: readonly VersionedEmbedding[]): Promise<void>;
   bury(tombstones: readonly Tombstone[]): Promise<void>;
   /** Deletes rows; their tombstones must stand already. */
@@ -19,7 +19,7 @@ export interface EmbeddingWriter {
 
 export function createWriter(connection: MilvusConnection, collections: FoundCollections): EmbeddingWriter {
   return {
-    upsert: (embeddings) => connection.upsert(collections.embeddings, embeddings.map(embeddingRow)),
+    upsert: (embeddings) => connection.upsertEmbeddings(collections.embeddings, embeddings),
     bury: (tombstones) =>
       connection.upsert(
         collections.tombstones,

@@ -1,3 +1,4 @@
+import { ChangeoverError } from '../../core/errors.ts';
 import type { ChangeOf } from '../../schemas/change.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { APPLIED, type Outcome, STALE } from '../connector.ts';
@@ -13,7 +14,7 @@ import { type Properties, readVersion, storedNumber, VERSION } from './values.ts
 
 export type NodeKind = 'agent' | 'embedding';
 
-/** A node that should be there, with these properties and no others. */
+/** A node that should be there, with these properties (`id` and `_version` among them) and no others. */
 export interface NodeState {
   readonly key: string;
   readonly version: number;
@@ -22,22 +23,35 @@ export interface NodeState {
 
 /**
  * One statement, at the speed of an unguarded one; it also forgets the deletes of what is there again. What makes it a
- * guard: the version's name is a parameter, so the planner must take it for any name, also for the one that REMOVE
+ * guard: `collect` takes all locks before anything is read, and the version's name is a parameter, so the planner must take it for any name, also for the one that REMOVE
  * touches, and so may not fetch it before REMOVE has taken the lock. (Written as `n._version` it is fetched together
- * with the node, before the lock: the plan shows `CacheProperties`, and two transactions that meet can both win.) For the
- * same reason the plan has Eager operators: first all locks, then all reads, then all writes; the batch is bounded.
+ * with the node, before the lock: the plan shows `CacheProperties`, and two transactions that meet can both win.)
+ *
+ * Three things spare it work in the usual case. Where nothing is buried (the store keeps the count, and it is asked under
+ * the locks) no tombstone is looked for: a search for null ends at once. What is made has version 0, which nobody
+ * outside ever sees: it costs less than the label of a stub, which only what loses then needs. What lost is returned,
+ * not what won.
  */
 function upsertText({ label, stub, tombstone }: NodeNames): string {
-  return `UNWIND range(0, size($keys) - 1) AS i
-    MERGE (n:${quoted(label)} {id: $keys[i]}) ON CREATE SET n:${quoted(stub)}
+  return `UNWIND $rows AS row
+    MERGE (n:${quoted(label)} {id: row.id}) ON CREATE SET n.${VERSION} = 0
     REMOVE n.${LOCK_PROPERTY}
-    WITH n, i
-    OPTIONAL MATCH (t:${quoted(tombstone)} {id: $keys[i]})
-    WITH n, i, t
-    WHERE coalesce(n[$version] < $versions[i], true) AND coalesce(t.version < $versions[i], true)
-    SET n = $properties[i] REMOVE n:${quoted(stub)}
-    DELETE t
-    RETURN i`;
+    WITH collect(n) AS nodes
+    ${countBuried(tombstone)}
+    UNWIND range(0, size(nodes) - 1) AS i
+    WITH nodes[i] AS n, $rows[i] AS row, buried
+    OPTIONAL MATCH (t:${quoted(tombstone)} {id: CASE WHEN buried > 0 THEN row.id END})
+    WITH n, row, t,
+      coalesce(n[$version] < row.${VERSION}, true) AND coalesce(t.version < row.${VERSION}, true) AS wins
+    FOREACH (_ IN CASE WHEN wins THEN [1] END | SET n = row REMOVE n:${quoted(stub)} DELETE t)
+    FOREACH (_ IN CASE WHEN NOT wins AND n[$version] = 0 THEN [1] END |
+      REMOVE n.${VERSION} SET n:${quoted(stub)})
+    RETURN count(*) AS seen, collect(CASE WHEN NOT wins THEN row.id END) AS lost`;
+}
+
+/** Needs `nodes`, so that it comes after their locks: what was buried before we had them is counted. */
+export function countBuried(tombstone: string): string {
+  return `CALL (nodes) { MATCH (g:${quoted(tombstone)}) RETURN count(g) AS buried }`;
 }
 
 /** Works with a transaction for each statement, too: all that wins is one, and a stub that a crash leaves is no entity. */
@@ -46,23 +60,25 @@ export async function upsertNodes(
   names: NodeNames,
   states: readonly NodeState[],
 ): Promise<readonly Outcome[]> {
-  const keys = states.map(({ key }) => key);
+  if (states.length === 0) return [];
   const { rows, nodesCreated, retried } = await transaction.run(upsertText(names), {
     version: VERSION,
-    keys,
-    versions: states.map(({ version }) => storedNumber(version)),
-    properties: states.map(({ properties }) => properties),
+    rows: states.map(({ properties }) => properties),
   });
-  const won = new Set(rows.map((row) => Number(row.get('i'))));
-  if (nodesCreated > 0 || retried) {
-    const lost = states.filter((_, index) => !won.has(index));
-    await removeIdleStubs(
-      transaction,
-      names,
-      lost.map(({ key }) => key),
-    );
+  // The n-th node is that of the n-th row only where one id is one node.
+  if (Number(rows[0]?.get('seen') ?? 0) !== states.length) throw notUnique(names.label);
+  const lost = new Set<unknown>(rows[0]?.get('lost'));
+  if (lost.size > 0 && (nodesCreated > 0 || retried)) {
+    const keys = states.map(({ key }) => key).filter((key) => lost.has(key));
+    await removeIdleStubs(transaction, names, keys);
   }
-  return states.map((_, index) => (won.has(index) ? APPLIED : STALE));
+  return states.map(({ key }) => (lost.has(key) ? STALE : APPLIED));
+}
+
+function notUnique(label: string): ChangeoverError {
+  return new ChangeoverError('mismatch', `several nodes :${label} have one id`, {
+    hint: 'Merge or remove the nodes that have one id, then let the store be prepared again.',
+  });
 }
 
 /** Leaves a tombstone. The node goes, unless a relationship needs it as its end: then it stays as a stub. */
@@ -132,15 +148,4 @@ async function bury(
      MATCH (n:${quoted(label)} {id: $keys[i]}) SET n = $properties[i] SET n:${quoted(stub)}`,
     { keys, properties: keys.map((id) => ({ id })) },
   );
-}
-
-/** Forgets the deletes of what is there again. */
-export async function removeTombstones(
-  transaction: Transaction,
-  label: string,
-  property: TombstoneKey,
-  keys: readonly string[],
-): Promise<void> {
-  if (keys.length === 0) return;
-  await transaction.run(`MATCH (t:${quoted(label)}) WHERE t.${property} IN $keys DELETE t`, { keys });
 }

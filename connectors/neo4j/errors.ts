@@ -11,6 +11,8 @@ interface Meaning {
 
 type Rule = readonly [code: RegExp, pattern: RegExp | null, meaning: Meaning];
 
+const OUT_OF_MEMORY = /General\.TransactionOutOfMemoryError$/;
+
 /** The first rule whose code (and message, where one is given) fits says what an error of the server means. */
 const RULES: readonly Rule[] = [
   [
@@ -137,7 +139,7 @@ const RULES: readonly Rule[] = [
   ],
   // A node that was found is gone before the statement used it: somebody else deleted it meanwhile.
   [/Statement\.EntityNotFound$/, null, { code: 'conflict', retryable: true }],
-  [/General\.TransactionOutOfMemoryError$/, null, { code: 'change-rejected' }],
+  [OUT_OF_MEMORY, null, { code: 'change-rejected' }],
   [/^Neo\.TransientError\./, null, { code: 'unreachable' }],
   [/Database\.DatabaseUnavailable|General\.DatabaseUnavailable/, null, { code: 'unreachable' }],
   [
@@ -167,6 +169,14 @@ export function neo4jError(error: unknown, where: string): unknown {
   );
   const { code, says, ...details } = rule?.[2] ?? { code: 'internal' as const };
   return new ChangeoverError(code, `${where}: ${says ?? factOf(message)}`, { ...details, cause: error });
+}
+
+/** A batch of one that the server has no memory for is not too large: others are using it up, and that passes. */
+export function asPassingMemory(error: ChangeoverError): ChangeoverError {
+  const { cause } = error;
+  if (!(cause instanceof Neo4jError) || !OUT_OF_MEMORY.test(cause.code)) return error;
+  const hint = 'Wait for the load to pass, or raise dbms.memory.transaction.total.max.';
+  return new ChangeoverError('unreachable', error.message, { hint, cause });
 }
 
 /** The driver puts advice before the fact in some messages, and the server some after it. */

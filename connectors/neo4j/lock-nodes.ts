@@ -4,23 +4,24 @@ import { LOCK_PROPERTY, type NodeNames, quoted } from './names.ts';
 /**
  * Takes the write lock of the node of each key and holds it until the transaction ends. A node that is not there is
  * made, as a stub, so that there is always something to lock: two transactions about one key run one after the
- * other, whether the entity exists or not. Answers how many were made.
+ * other, whether the entity exists or not.
  *
  * The keys are distinct and sorted, so that all transactions take their locks in one order and none waits for another
  * in a circle.
  */
 export async function lockNodes(
   transaction: Transaction,
-  { label, stub }: NodeNames,
+  names: NodeNames,
   keys: readonly string[],
-): Promise<number> {
-  const { nodesCreated } = await transaction.run(
-    `UNWIND $keys AS key
-     MERGE (n:${quoted(label)} {id: key}) ON CREATE SET n:${quoted(stub)}
-     REMOVE n.${LOCK_PROPERTY}`,
-    { keys },
-  );
-  return nodesCreated;
+): Promise<void> {
+  await transaction.run(lockText(names), { keys });
+}
+
+/** As the beginning of a statement: it goes on with each node as `n`. */
+export function lockText({ label, stub }: NodeNames): string {
+  return `UNWIND $keys AS key
+    MERGE (n:${quoted(label)} {id: key}) ON CREATE SET n:${quoted(stub)}
+    REMOVE n.${LOCK_PROPERTY}`;
 }
 
 /**

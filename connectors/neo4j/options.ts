@@ -71,6 +71,12 @@ export const neo4jOptions = z.strictObject({
     .max(2_000)
     .default(250)
     .describe('Most embeddings that are written in one transaction.'),
+  sessions: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(2)
+    .describe('Most transactions in which one batch of changes is written side by side.'),
   poolSize: z.int().min(1).max(1_000).default(10).describe('Most connections to one server.'),
   connectTimeoutMs: z.int().min(1).default(5_000).describe('Longest wait for a connection.'),
   queryTimeoutMs: z.int().min(1).default(30_000).describe('Longest time that one transaction may take.'),

@@ -1,14 +1,15 @@
 import { byHalves } from '../../core/by-halves.ts';
 import { isRejection, messageOf } from '../../core/errors.ts';
-import { chunked } from '../../core/sequence.ts';
+import { chunked, forEachLimited } from '../../core/sequence.ts';
 import type { Change, ChangeOf, EntityOf } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
 import { type Outcome, rejected, type Sink, STALE } from '../connector.ts';
 import { deleteNodes, type NodeKind, upsertNodes } from './apply-nodes.ts';
-import { upsertRelationships } from './apply-relationships.ts';
+import { isOfOneType, upsertRelationships } from './apply-relationships.ts';
 import type { Neo4jClient, Transaction } from './client.ts';
 import { deleteRelationships } from './delete-relationships.ts';
+import { asPassingMemory } from './errors.ts';
 import type { NodeNames } from './names.ts';
 import { agentProperties, embeddingProperties } from './rows.ts';
 import { requirePrepared } from './schema.ts';
@@ -50,7 +51,9 @@ export function openSink(scope: StoreScope): Sink {
         else (change.after === null ? removals : upserts).push(change);
       }
       const size = kind === 'embedding' ? options.embeddingBatchSize : options.batchSize;
-      for (const batch of batches(upserts, size)) await isolate(client, applier.upsert, batch, outcomes);
+      await forEachLimited([...batches(upserts, size)], options.sessions, (batch) =>
+        isolate(client, applier.upsert, batch, outcomes),
+      );
       for (const batch of batches(removals, size)) await isolate(client, applier.remove, batch, outcomes);
       return changes.map((change) => outcomeOf(outcomes, change));
     },
@@ -62,9 +65,12 @@ function appliersOf({ names }: StoreScope): { readonly [K in Kind]?: Applier } {
     agent: nodeApplier<'agent'>(names.agent, agentProperties),
     embedding: nodeApplier<'embedding'>(names.memory, embeddingProperties),
     relationship: {
-      upsert: inTransaction((transaction, changes) =>
-        upsertRelationships(transaction, names, changes as TieChanges),
-      ),
+      upsert: (client, changes) => {
+        const ties = changes as TieChanges;
+        return isOfOneType(ties)
+          ? upsertRelationships(ownTransactions(client), names, ties)
+          : client.transact((transaction) => upsertRelationships(transaction, names, ties));
+      },
       remove: inTransaction((transaction, changes) =>
         deleteRelationships(transaction, names, changes as TieChanges),
       ),
@@ -82,7 +88,7 @@ function nodeApplier<K extends NodeKind>(
   return {
     upsert: (client, changes) =>
       upsertNodes(
-        { run: (text, parameters) => client.statement(text, parameters) },
+        ownTransactions(client),
         names,
         (changes as NodeChanges<K>).flatMap(({ key, version, after }) =>
           after === null ? [] : { key, version, properties: propertiesOf(after, version) },
@@ -92,6 +98,11 @@ function nodeApplier<K extends NodeKind>(
       deleteNodes(transaction, names, changes as NodeChanges<K>),
     ),
   };
+}
+
+/** Each statement is a transaction of its own: one way to the server and back. */
+function ownTransactions(client: Neo4jClient): Transaction {
+  return { run: (text, parameters) => client.statement(text, parameters) };
 }
 
 function inTransaction(apply: ApplyWithin): Apply {
@@ -129,7 +140,9 @@ async function isolate(
     } catch (error) {
       if (part.length > 1 || !isRejection(error)) throw error;
       // Once more: a node that another transaction gave a relationship while this one deleted it fails the same way.
-      await transact(part);
+      await transact(part).catch((again: unknown) => {
+        throw isRejection(again) ? asPassingMemory(again) : again;
+      });
     }
   };
   await byHalves(batch, attempt, (change, error) =>

@@ -4,11 +4,12 @@ import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Closable } from '../../core/service.ts';
 import { readTarget, setUpSession, type Target, types } from './connection.ts';
+import { copyIn } from './copy-in.ts';
 import { leavesConnectionUsable, toPostgresError } from './errors.ts';
 import type { PostgresOptions } from './options.ts';
 
-/** A value as it goes over the wire (arrays as literals, see literals.ts). */
-export type Parameter = string | number | boolean | null;
+/** A value as it goes over the wire; a Buffer goes in the server's binary format (arrays.ts). */
+export type Parameter = string | number | boolean | null | Buffer;
 /** A row as it comes back, in the order of the select list. */
 export type Row = unknown[];
 
@@ -27,6 +28,8 @@ export interface PostgresClient extends Queries, Closable {
   /** `host:port/database`, for messages. */
   readonly where: string;
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
+  /** Runs a COPY … FROM STDIN with these data: all of the rows or none, durable when it resolves. */
+  copy(text: string, data: Buffer): Promise<void>;
 }
 
 /** unnest of several arrays, generated columns and the like are older; this is the oldest that is still maintained. */
@@ -95,6 +98,7 @@ function poolClient(options: PostgresOptions, target: Target, logger: Logger): P
     where,
     query: (statement, values) => withConnection((connection) => run(connection, statement, values)),
     transaction: (work) => withConnection((connection) => transact(connection, work)),
+    copy: (text, data) => withConnection((connection) => copyIn(connection, text, data)),
     close: () => closePool(pool, sockets),
   };
 }

@@ -13,14 +13,14 @@ export const postgresConnector: Connector<typeof postgresOptions> = {
   options: postgresOptions,
 
   async open(options, context) {
-    const { schema, batchRows } = options;
+    const { schema, batchRows, poolSize } = options;
     const { kinds } = context;
     const client = await openPostgres(options, context.logger);
     return {
       name: context.name,
       prepare: () => prepareSchema(client, schema, context),
       source: openSource({ client, kinds, schema }),
-      sink: openSink({ client, kinds, schema, batchRows }),
+      sink: openSink({ client, kinds, schema, batchRows, poolSize }),
       probe: openProbe({ client, schema, context }),
       close: () => client.close(),
     };

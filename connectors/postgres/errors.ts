@@ -77,6 +77,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '53': { code: 'unreachable', says: 'is out of memory or another resource', hint: 'Wait, or give it more.' },
   '58': { code: 'unreachable', says: 'cannot reach its files', hint: "Read the server's log." },
   '0A': { code: 'unsupported', says: 'lacks a feature', hint: 'Use PostgreSQL 14 or newer.' },
+  // A trigger of the operator's refuses the row (RAISE EXCEPTION), or a view's check does.
+  P0001: RECORD,
+  '44': RECORD,
   '21': RECORD,
   '22': RECORD,
   '23': RECORD,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MilvusConnection } from '../../connectors/milvus/connection.ts';
+import { VersionMemory } from '../../connectors/milvus/memory.ts';
 import { milvusOptions } from '../../connectors/milvus/options.ts';
 import { pages } from '../../connectors/milvus/pages.ts';
 import { embeddingOf, embeddingRow, type MilvusRow } from '../../connectors/milvus/rows.ts';
@@ -26,6 +27,7 @@ function sinkOver(writer: Partial<EmbeddingWriter>, held: ReadonlyMap<string, He
   return openSink({
     collections: { hasTombstones: async () => true, space: async () => space } as unknown as Collections,
     versions: { held: async () => held } as unknown as VersionReader,
+    memory: new VersionMemory({ timestamp: async () => undefined, clock: systemClock }),
     writer: { upsert: async () => {}, bury: async () => {}, remove: async () => {}, ...writer },
     batchRows: 50,
     inFlight: 2,

@@ -3,9 +3,10 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Transaction as DriverTransaction, int, type Neo4jError } from 'neo4j-driver';
 import type { Store } from '../../connectors/connector.ts';
-import { upsertNodes } from '../../connectors/neo4j/apply-nodes.ts';
+import { deleteNodes, upsertNodes } from '../../connectors/neo4j/apply-nodes.ts';
 import { upsertRelationships } from '../../connectors/neo4j/apply-relationships.ts';
 import type { Transaction } from '../../connectors/neo4j/client.ts';
+import { deleteRelationships } from '../../connectors/neo4j/delete-relationships.ts';
 import { namesOf } from '../../connectors/neo4j/names.ts';
 import { agentProperties } from '../../connectors/neo4j/rows.ts';
 import type { Change, ChangeOf } from '../../schemas/change.ts';
@@ -86,6 +87,42 @@ describe('the version guard of the Neo4j sink', () => {
         });
       }
     }
+  }
+
+  for (const kind of KINDS) {
+    it(`lets an older state of ${kind} wait for a delete under way, though nothing was buried before`, async () => {
+      const own = testGraph();
+      const ownNames = namesOf(own.labels);
+      const ownStore = await own.open('target', KINDS);
+      await ownStore.prepare();
+      const [name, key] = ['first grave', sampleKey(kind, 'first grave')];
+      const state = (version: number) => upsert(kind, sampleEntity(kind, { name }), version);
+      // What is waited for outlives the delete; else the one that waited begins anew, and sees what was buried.
+      const tie = sampleEntity('relationship', { name });
+      const agent = sampleEntity('agent', { name });
+      const [source, target] = kind === 'agent' ? [agent.id, tie.target] : [tie.source, tie.target];
+      await ownStore.sink.apply([
+        ...(kind === 'agent' ? [] : [upsert('agent', { ...agent, id: source }, V)]),
+        upsert('agent', { ...agent, id: target }, V),
+        ...(kind === 'agent' ? [upsert('relationship', { ...tie, source }, V)] : []),
+        state(V + 1),
+      ]);
+
+      const session = own.driver.session();
+      const transaction = await session.beginTransaction();
+      const gone = removal(kind, key, V + 9);
+      if (kind === 'relationship')
+        await deleteRelationships(statements(transaction), ownNames, [gone as ChangeOf<'relationship'>]);
+      else await deleteNodes(statements(transaction), ownNames.agent, [gone as ChangeOf<'agent'>]);
+      const outcome = ownStore.sink.apply([state(V + 5)]);
+      await delay(300);
+      await transaction.commit();
+      await session.close();
+
+      assert.deepEqual(await outcome, [{ status: 'stale' }]);
+      assert.deepEqual(await ownStore.source.get(kind, [key]), [{ version: V + 9, entity: null }]);
+      await own.remove();
+    });
   }
 
   const APPLICATION_WRITES: Readonly<Record<string, string>> = {

@@ -144,7 +144,9 @@ describe('what the Neo4j sink leaves in the graph', () => {
   });
 
   it('rejects what it cannot hold, and applies the rest of the batch', async () => {
-    const bad = { ...agentNamed('big'), type: 'x'.repeat(20_000) };
+    // An index of the operator's own.
+    await graph.run(`CREATE INDEX FOR (n:${graph.labels.agent}) ON (n.note)`);
+    const bad = { ...agentNamed('big'), attributes: { note: 'x'.repeat(20_000) } };
     const others = Array.from({ length: 20 }, (_, index) => upsert('agent', agentNamed(`n${index}`), V));
     const wrongKey = { ...upsert('agent', agentNamed('real'), V), key: 'other' };
     const outcomes = await store.sink.apply([

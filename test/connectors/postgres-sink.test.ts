@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { Store } from '../../connectors/connector.ts';
 import { ChangeoverError } from '../../core/errors.ts';
@@ -62,18 +61,65 @@ describe('the Postgres sink', () => {
     assert.deepEqual(held, [undefined, undefined, undefined]);
   });
 
-  it('finds by halving the rows that only the server refuses', async () => {
-    // An index entry has at most 2,704 bytes, and this does not compress.
-    const agents = Array.from({ length: 100 }, (_, index) => {
-      const type = index % 33 === 7 ? randomBytes(4_000).toString('base64') : 'citizen';
+  it('finds by halving the rows that only the server refuses, in each of the statements under way', async () => {
+    await asAdmin((admin) =>
+      admin.query(`ALTER TABLE ${schema}.agents_held ADD CONSTRAINT no_pests CHECK (type <> 'pest')`),
+    );
+    const agents = Array.from({ length: 600 }, (_, index) => {
+      const type = index % 250 === 7 ? 'pest' : 'citizen';
       return upsert('agent', { ...sampleEntity('agent', { name: `halved ${index}` }), type }, V);
     });
     const outcomes = await store.sink.apply(agents);
     const rejected = outcomes.flatMap((outcome, index) => (outcome.status === 'rejected' ? [index] : []));
-    assert.deepEqual(rejected, [7, 40, 73]);
+    assert.deepEqual(rejected, [7, 257, 507]);
     const [outcome] = outcomes.filter((each) => each.status === 'rejected');
-    assert.match(outcome?.status === 'rejected' ? outcome.reason : '', /index row size/);
-    assert.equal(outcomes.filter((each) => each.status === 'applied').length, 97);
+    assert.match(outcome?.status === 'rejected' ? outcome.reason : '', /no_pests/);
+    assert.equal(outcomes.filter((each) => each.status === 'applied').length, 597);
+  });
+
+  it('tells the stale changes of a batch from the applied ones, by keys of one column and of several', async () => {
+    for (const kind of ['agent', 'q-value', 'policy'] as const) {
+      const at = (index: number, version: number): Change =>
+        upsert(kind, sampleEntity(kind, { name: `mixed ${index}` }), version);
+      const indexes = Array.from({ length: 900 }, (_, index) => (index * 7) % 900);
+      await store.sink.apply(indexes.filter((index) => index % 3 === 0).map((index) => at(index, V + 5)));
+      const found = await statuses(indexes.map((index) => at(index, V + 4)));
+      const expected = indexes.map((index) => (index % 3 === 0 ? 'stale' : 'applied'));
+      assert.deepEqual(found, expected, kind);
+    }
+  });
+
+  it('keeps integers of either sign to the last bit', async () => {
+    const numbers = [
+      0,
+      -1,
+      2 ** 32,
+      -(2 ** 32),
+      -(2 ** 32) - 1,
+      Number.MAX_SAFE_INTEGER,
+      Number.MIN_SAFE_INTEGER,
+    ];
+    const changes = numbers.map((step) => experience(`integer ${step}`, { step }));
+    assert.deepEqual(new Set(await statuses(changes)), new Set(['applied']));
+    const held = await store.source.get(
+      'experience',
+      changes.map(({ key }) => key),
+    );
+    assert.deepEqual(
+      held.map((each) => each?.entity?.step),
+      numbers,
+    );
+  });
+
+  it('applies a large batch through the only connection of its pool', async () => {
+    const narrow = await openStore({ ...options, poolSize: 1 });
+    try {
+      const batch = Array.from({ length: 1_200 }, (_, index) => experience(`narrow ${index}`));
+      const found = (await narrow.sink.apply(batch)).map(({ status }) => status);
+      assert.deepEqual(new Set(found), new Set(['applied']));
+    } finally {
+      await narrow.close();
+    }
   });
 
   it('keeps a tombstone as the same row, without its content, hidden by the view', async () => {
