@@ -22,6 +22,7 @@
  * | 12 | `conflict` | somebody else holds what this command needs |
  * | 13 | `not-installed` | a program that the local stack needs is missing |
  * | 14 | `outbox-full` | the log has not taken what was captured for so long that no more may be written |
+ * | 15 | `stalled` | records wait for a store, and nothing is committed |
  * | 130 | `aborted` | stopped by the operator |
  */
 const EXIT_CODES = {
@@ -43,6 +44,7 @@ const EXIT_CODES = {
   conflict: 12,
   'not-installed': 13,
   'outbox-full': 14,
+  stalled: 15,
   aborted: 130,
 } as const;
 

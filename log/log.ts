@@ -22,7 +22,20 @@ export interface Log extends Closable {
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Where each partition of these kinds begins and ends, and how far a consumer group has committed. */
   positions(kinds: readonly Kind[], group?: string): Promise<readonly PartitionPosition[]>;
+  /**
+   * When the log got the records at these places, in ms since 1970 and in their order: right to a quarter of a second or a
+   * tenth of the record's age. Undefined where there is no record yet. It costs some questions for each place.
+   */
+  arrivals(places: readonly LogPlace[]): Promise<readonly (number | undefined)[]>;
+  /** How many members a consumer group has now: none where nobody follows. */
+  members(group: string): Promise<number>;
+  /**
+   * The records at these places, in their order; undefined where the log does not hold one (any more). Who follows the log
+   * subscribes; this is for a look at some of them.
+   */
+  records(places: readonly LogPlace[]): Promise<readonly (LogRecord | undefined)[]>;
   readonly control: ControlTopic;
+  readonly deadLetters: DeadLetterTopic;
 }
 
 /**
@@ -67,9 +80,28 @@ export interface SubscribeOptions {
   readonly maxBatchRecords?: number;
   /** Upper bound on the bytes that are held but not yet delivered, over all partitions. */
   readonly maxBufferedBytes?: number;
-  /** Begins at the first record that is still there where what comes before it has expired unread. */
+  /**
+   * Begins at the first record that is still there where what comes before it has expired unread, or where the topic was
+   * recreated. Holds at the start only: a gap that comes while reading ends the subscription all the same.
+   */
   readonly acceptGap?: boolean;
+  /** Hears what becomes of the subscription, at once and in order; for counting. It must not throw. */
+  readonly onEvent?: (event: SubscriptionEvent) => void;
 }
+
+export type SubscriptionEvent =
+  /** The group was shared out, and this member has so many partitions of it. */
+  | { readonly type: 'rebalanced'; readonly generation: number; readonly partitions: number }
+  /** This member has lost the group and joins it again. Follows the next two. */
+  | { readonly type: 'member-lost'; readonly reason: string }
+  /** Nothing came although there was something to read, or nobody could tell: the consumer is built anew. */
+  | { readonly type: 'watchdog'; readonly reason: string }
+  /** The group was not heard for most of the session timeout: nothing that was delivered before is current any more. */
+  | { readonly type: 'lease-expired'; readonly silentMs: number }
+  /** Records are missing; the subscription ends, unless the gap was accepted. */
+  | { readonly type: 'gap'; readonly accepted: boolean; readonly message: string }
+  /** Bytes of memory, about. */
+  | { readonly type: 'fetched'; readonly records: number; readonly bytes: number };
 
 /**
  * Records delivered together, from any of the subscription's partitions: in offset order within each partition, so in
@@ -83,23 +115,29 @@ export interface RecordBatch {
 
 /**
  * One member of a consumer group. A new group starts at the beginning of each partition. Where the group has committed an
- * offset that the log does not hold any more, it throws `gap`, unless that is accepted: records were lost unread.
+ * offset that the log does not hold any more, or the record before it is another one than was read there, it throws `gap`,
+ * unless that is accepted: records were lost unread. So does `batches`, when that comes to be while it reads, also while
+ * its reader is slow; and `mismatch` when a topic gets another partition count.
  *
  * `batches` delivers every record at least once, never two batches out of order; it may be iterated once. What has been
  * delivered is held in bounded memory: when the reader is slow, fetching waits, and the membership is kept alive
  * meanwhile. It ends when the signal is aborted or the subscription is closed. Failures that may pass are waited out,
- * however long they take; it throws when the log cannot be read any more.
+ * however long they take; it throws when the log cannot be read any more. A consumer that stops fetching is built anew.
  *
  * Nothing is committed but by `commit`, which says that everything in that batch and before it has been dealt with. A
  * commit for an older generation than the current one is dropped: those records will be delivered again, here or
- * elsewhere. `isCurrent` says whether a batch may still be applied by this member; after `close` none may. A batch that
- * was delivered and is not current any more can be put aside: whatever of it is not committed is delivered again.
+ * elsewhere. It waits for as long as the log does not take it for a reason that may pass. `isCurrent` says whether a batch
+ * may still be applied by this member; after `close` none may, nor when the group has not been heard for most of the
+ * session timeout, as in a process that was stopped and goes on: others may have the partitions by then. A batch that was delivered and is not current any more can be put aside: whatever of it is not committed is delivered again.
  */
 export interface Subscription extends Closable {
   batches(signal: AbortSignal): AsyncIterable<RecordBatch>;
   isCurrent(batch: RecordBatch): boolean;
   commit(batch: RecordBatch): Promise<void>;
 }
+
+/** Where a record stands. */
+export type LogPlace = Pick<LogRecord, 'kind' | 'partition' | 'offset'>;
 
 /** Offsets of one partition. */
 export interface PartitionPosition {
@@ -135,4 +173,52 @@ export interface ControlTopic {
   write(subject: string, body: unknown): Promise<void>;
   /** Every fact whose subject starts with `prefix`, as of a moment after the call. */
   read(prefix: string): Promise<ReadonlyMap<string, ControlRecord>>;
+}
+
+/** Why a record is refused: its bytes are no change, or they are one that the store cannot hold. */
+export type RefusalClass = 'unreadable' | 'rejected';
+
+export interface Resolution {
+  readonly state: 'redriven' | 'dropped';
+  readonly by: string;
+  readonly note: string;
+  /** Microseconds since 1970. */
+  readonly at: number;
+}
+
+/** What is known of one record that a store refused, as of one moment. */
+export interface DeadLetter extends LogPlace {
+  /** The store, as the configuration names it: `target.postgres`. */
+  readonly sink: string;
+  /** The record's own. */
+  readonly key: string;
+  readonly class: RefusalClass;
+  readonly reason: string;
+  /** The change's; null where it could not be read. */
+  readonly version: number | null;
+  /** Of the record's value, in hex; null for a record without one. */
+  readonly payloadSha256: string | null;
+  /** What was kept of the value: nothing, the change as JSON with masked fields, or all of it. */
+  readonly payloadForm: 'none' | 'masked' | 'full';
+  readonly payload: Buffer | null;
+  /** Microseconds since 1970. */
+  readonly refusedAt: number;
+  readonly resolution: Resolution | null;
+}
+
+/**
+ * The topic of what stores refused. A letter is written again with what became of it; of several about one record of one store
+ * the last one counts (a crash leaves doubles, too). They share a partition, so they have an order.
+ */
+export interface DeadLetterTopic {
+  /**
+   * Resolves when all of them are durable. A payload with which a letter is larger than the log takes is left out, and the
+   * letter's reason says so.
+   */
+  write(letters: readonly DeadLetter[]): Promise<void>;
+  /**
+   * All letters as of a moment after the call, those about one record in the order in which they were written. Payloads are
+   * null but where `keepPayload` asks for them, because there may be many large ones.
+   */
+  read(keepPayload?: (letter: DeadLetter) => boolean): Promise<readonly DeadLetter[]>;
 }

@@ -11,6 +11,8 @@ import type { Kind } from './kinds.ts';
 
 /** Bytes of UTF-8 in one part of a key: two of them fit in one entry of a Postgres B-tree (2,704 bytes). */
 export const MAX_KEY_PART_BYTES = 1_024;
+/** A UTF-16 unit makes at most so many bytes of UTF-8. */
+const MOST_BYTES_PER_UNIT = 3;
 
 /** A relationship's type becomes part of a query's text, so it is a plain name: letters, digits and underscores. */
 const TYPE_NAME = /^[\p{L}_][\p{L}\p{N}_]{0,99}$/u;
@@ -22,7 +24,10 @@ type Check = string | undefined;
 function keyPart(name: string, value: unknown): Check {
   if (typeof value !== 'string') return `${name} is not a string`;
   if (value === '') return `${name} is empty`;
-  if (Buffer.byteLength(value) > MAX_KEY_PART_BYTES)
+  if (
+    value.length * MOST_BYTES_PER_UNIT > MAX_KEY_PART_BYTES &&
+    Buffer.byteLength(value) > MAX_KEY_PART_BYTES
+  )
     return `${name} is longer than ${MAX_KEY_PART_BYTES} bytes`;
   return text(name, value);
 }
@@ -47,20 +52,21 @@ function boolean(name: string, value: unknown): Check {
 
 function scalars(name: string, values: Scalars): Check {
   if (!isRecord(values)) return `${name} is not a map of texts, numbers and booleans`;
-  for (const [field, value] of Object.entries(values)) {
+  for (const field of Object.keys(values)) {
     // An object that is assigned this name loses it.
     if (field === '__proto__') return `${name} has a field named __proto__`;
-    const fault =
-      text(`a field name of ${name}`, field) ??
-      (typeof value === 'string'
-        ? text(`${name}.${field}`, value)
-        : typeof value === 'boolean'
-          ? undefined
-          : double(`${name}.${field}`, value));
-    if (fault !== undefined) return fault;
+    const fault = textFault(field);
+    if (fault !== undefined) return `a field name of ${name} ${fault}`;
+    const value = values[field];
+    // Names are put together for what is at fault only: every attribute of every change comes through here.
+    if (typeof value === 'string' ? textFault(value) !== undefined : !isPlain(value)) {
+      return typeof value === 'string' ? text(`${name}.${field}`, value) : double(`${name}.${field}`, value);
+    }
   }
   return undefined;
 }
+
+const isPlain = (value: unknown): boolean => typeof value === 'boolean' || Number.isFinite(value);
 
 function vector(embedding: EntityOf['embedding']): Check {
   const { vector: bytes, dimension } = embedding;
@@ -124,7 +130,10 @@ const IDENTITY_CHECKS: { readonly [K in Kind]: (identity: IdentityOf[K]) => Chec
 /** What it says beside its name. Each check looks at one thing; the first fault found is the one reported. */
 const CONTENT_CHECKS: { readonly [K in Kind]: (entity: EntityOf[K]) => Check } = {
   agent: (agent) =>
-    text('type', agent.type) ?? boolean('active', agent.active) ?? scalars('attributes', agent.attributes),
+    // Indexed in more than one store, as parts of keys are.
+    (agent.type === '' ? undefined : keyPart('type', agent.type)) ??
+    boolean('active', agent.active) ??
+    scalars('attributes', agent.attributes),
   relationship: (tie) =>
     double('strength', tie.strength) ??
     strength(tie.strength) ??

@@ -81,19 +81,34 @@ export function openSingleObjectFraming<N extends SchemaName>(
     },
 
     decode(name, bytes) {
-      if (bytes.byteLength < HEADER_BYTES || !MARKER.equals(bytes.subarray(0, MARKER.byteLength))) {
-        throw new Error(
-          `it does not begin with the Avro single-object marker (begins ${bytes.subarray(0, 4).toString('hex')})`,
-        );
-      }
-      const fingerprint = bytes.subarray(MARKER.byteLength, HEADER_BYTES).toString('hex');
-      const { current, readers } = schemaOf(name);
-      const reader = readers.get(fingerprint);
-      if (reader === undefined)
-        throw new Error(`it was written with a schema that is not known here (${fingerprint})`);
-      const { value, offset } = current.decode(bytes, HEADER_BYTES, reader.resolver);
-      if (offset !== bytes.byteLength) throw new Error('its length is not what its schema says');
+      const { current, header, readers } = schemaOf(name);
+      if (!beginsWith(bytes, header)) return decodeOlder(bytes, readers, current);
+      const { value, offset } = current.decode(bytes, HEADER_BYTES);
+      if (offset !== bytes.byteLength) throw wrongLength();
       return value;
     },
   };
 }
+
+/** Compared byte by byte: nearly every record there is begins with the current schema's header. */
+function beginsWith(bytes: Buffer, header: Buffer): boolean {
+  for (let index = 0; index < HEADER_BYTES; index++) if (bytes[index] !== header[index]) return false;
+  return true;
+}
+
+function decodeOlder(bytes: Buffer, readers: Schema['readers'], current: AvroType): unknown {
+  if (bytes.byteLength < HEADER_BYTES || !MARKER.equals(bytes.subarray(0, MARKER.byteLength))) {
+    throw new Error(
+      `it does not begin with the Avro single-object marker (begins ${bytes.subarray(0, 4).toString('hex')})`,
+    );
+  }
+  const fingerprint = bytes.subarray(MARKER.byteLength, HEADER_BYTES).toString('hex');
+  const reader = readers.get(fingerprint);
+  if (reader === undefined)
+    throw new Error(`it was written with a schema that is not known here (${fingerprint})`);
+  const { value, offset } = current.decode(bytes, HEADER_BYTES, reader.resolver);
+  if (offset !== bytes.byteLength) throw wrongLength();
+  return value;
+}
+
+const wrongLength = () => new Error('its length is not what its schema says');

@@ -205,18 +205,34 @@ export interface ControlRecord {
   readonly ts_us: number;
 }
 
-/** A change that a store refused for good. Topic <prefix>.dead-letters, key: the change's own key. */
+/** What became of it. */
+export interface DeadLetterResolution {
+  /** redriven or dropped */
+  readonly state: string;
+  readonly resolved_by: string;
+  readonly note: string;
+  readonly ts_us: number;
+}
+
+/** What is known of a record that a store refused. Topic <prefix>.dead-letters, in the partition and with the key of the record; of several about one record of one store the last one counts. */
 export interface DeadLetter {
   readonly topic: string;
   readonly partition: number;
   /** decimal, as Kafka clients give it */
   readonly offset: string;
   readonly sink: string;
+  /** unreadable or rejected */
   readonly error_class: string;
   readonly reason: string;
-  /** hex */
+  /** hex; empty for a record without a value */
   readonly payload_sha256: string;
-  /** the value itself, only where configured */
+  /** only where configured */
   readonly payload: null | Uint8Array;
+  /** when it was refused */
   readonly ts_us: number;
+  /** what the payload is: full (the value itself), masked (the change as JSON, with masked fields) */
+  readonly payload_form: string;
+  /** of the change, where it could be read */
+  readonly version: null | number;
+  readonly resolution: null | DeadLetterResolution;
 }

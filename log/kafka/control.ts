@@ -1,10 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Closable } from '../../core/service.ts';
+import { Watchers } from '../../core/watchers.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../schemas/record-size.ts';
 import type { ControlCodec } from '../control-codec.ts';
 import type { ControlRecord, ControlTopic } from '../log.ts';
-import { Watchers } from '../watchers.ts';
 import { within } from './deadline.ts';
 import type { Lane } from './lane.ts';
 import type { TopicBatch } from './records.ts';

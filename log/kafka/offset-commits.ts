@@ -1,6 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
-import type { NextOffset } from './member.ts';
+import type { Place } from './member.ts';
 import { placeOf } from './records.ts';
+
+/** Where a partition is to be read next. */
+export interface NextOffset extends Place {
+  readonly offset: number;
+  /** Of the record before it, to be committed beside it. Made when it is sent: most never are. */
+  readonly mark?: () => string;
+}
 
 export interface OffsetCommitsOptions {
   readonly clock: Clock;

@@ -4,17 +4,29 @@ import type { Closable } from '../../core/service.ts';
 import { KINDS, type Kind, type SchemaName, topicOf } from '../../schemas/kinds.ts';
 import type { LogContext } from '../context.ts';
 import { createControlCodec } from '../control-codec.ts';
-import type { Log, PartitionPosition, Publisher, SubscribeOptions, Subscription } from '../log.ts';
+import { createDeadLetterCodec } from '../dead-letter-codec.ts';
+import type {
+  Log,
+  LogPlace,
+  LogRecord,
+  PartitionPosition,
+  Publisher,
+  SubscribeOptions,
+  Subscription,
+} from '../log.ts';
 import { type KafkaAdmin, openAdmin } from './admin.ts';
+import { readArrivals } from './arrivals.ts';
 import { type Clients, prepareClients } from './client.ts';
 import { KafkaControl } from './control.ts';
+import { KafkaDeadLetters } from './dead-letters.ts';
 import { requireNoGap } from './gap.ts';
 import { Lane } from './lane.ts';
 import { GroupMember, heartbeatMsOf } from './member.ts';
 import type { KafkaOptions } from './options.ts';
-import { readPositions } from './positions.ts';
+import { countMembers, offsetsAt, readEnds, readPositions } from './positions.ts';
 import { openLaneProducer } from './producer.ts';
 import { KafkaPublisher } from './publisher.ts';
+import { readPlaces } from './read-places.ts';
 import { KafkaSubscription } from './subscription.ts';
 import {
   allSpecs,
@@ -24,6 +36,7 @@ import {
   specOf,
   type TopicSpec,
 } from './topics.ts';
+import { readWatermarks, type Watermarks } from './watermarks.ts';
 
 const MAX_BATCH_BYTES = 512 * 1024;
 const DEFAULT_BATCH_RECORDS = 5_000;
@@ -50,11 +63,12 @@ interface Parts {
 
 interface ReadOptions<N extends SchemaName> extends Omit<SubscribeOptions, 'kinds'> {
   readonly names: readonly N[];
-  readonly beforeJoining?: () => Promise<void>;
+  readonly readWatermarks?: () => Promise<readonly Watermarks[]>;
 }
 
 class KafkaLog implements Log {
   readonly control: KafkaControl;
+  readonly deadLetters: KafkaDeadLetters;
   readonly #parts: Parts;
   readonly #open = new Set<Closable>();
   #closing: Promise<void> | undefined;
@@ -62,6 +76,7 @@ class KafkaLog implements Log {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.control = this.#openControl();
+    this.deadLetters = this.#openDeadLetters();
   }
 
   async prepare(): Promise<void> {
@@ -100,14 +115,11 @@ class KafkaLog implements Log {
   async subscribe({ kinds, ...options }: SubscribeOptions): Promise<Subscription> {
     this.#refuseClosed();
     const { admin } = this.#parts;
-    const query = { topics: this.#topics(kinds), groupId: this.#groupId(options.group) };
-    const subscription = await this.#read<Kind>({
-      ...options,
-      names: kinds,
-      beforeJoining: async () => {
-        if (!options.acceptGap) requireNoGap(await readPositions(admin, query), query.topics);
-      },
-    });
+    const query = { topics: [...this.#topics(kinds).values()], groupId: this.#groupId(options.group) };
+    const watermarks = (): Promise<readonly Watermarks[]> => readWatermarks(admin, query);
+    await requireTopics(admin, this.#specs(kinds));
+    if (!options.acceptGap) requireNoGap(await watermarks());
+    const subscription = await this.#read<Kind>({ ...options, names: kinds, readWatermarks: watermarks });
     await this.#adopt(subscription);
     return subscription;
   }
@@ -119,13 +131,45 @@ class KafkaLog implements Log {
     return readPositions(this.#parts.admin, { topics: this.#topics(kinds), groupId });
   }
 
+  async arrivals(places: readonly LogPlace[]): Promise<readonly (number | undefined)[]> {
+    this.#refuseClosed();
+    const { admin, context } = this.#parts;
+    const kinds = [...new Set(places.map(({ kind }) => kind))];
+    const nowMs = context.clock.nowUs() / 1_000;
+    const found = new Map<LogPlace, number | undefined>();
+    await Promise.all(
+      Array.from(this.#topics(kinds), async ([kind, topic]) => {
+        const ours = places.filter((place) => place.kind === kind);
+        const arrived = await readArrivals(ours, offsetsAt(admin, topic), nowMs);
+        for (const [index, place] of ours.entries()) found.set(place, arrived[index]);
+      }),
+    );
+    return places.map((place) => found.get(place));
+  }
+
+  async members(group: string): Promise<number> {
+    this.#refuseClosed();
+    return countMembers(this.#parts.admin, this.#groupId(group));
+  }
+
+  async records(places: readonly LogPlace[]): Promise<readonly (LogRecord | undefined)[]> {
+    this.#refuseClosed();
+    const { admin, clients, options } = this.#parts;
+    const kinds = [...new Set(places.map(({ kind }) => kind))];
+    if (kinds.length === 0) return [];
+    await requireTopics(admin, this.#specs(kinds));
+    const groupPrefix = this.#groupId('records.');
+    const { sessionTimeoutMs } = options;
+    return readPlaces({ admin, clients, topics: this.#topics(kinds), groupPrefix, sessionTimeoutMs }, places);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    const readersAndWriters = [...this.#open, this.control];
+    const readersAndWriters = [...this.#open, this.control, this.deadLetters];
     const closed = await Promise.allSettled(readersAndWriters.map((closable) => closable.close()));
     await this.#parts.admin.close();
     const failed = closed.find((result) => result.status === 'rejected');
@@ -186,13 +230,10 @@ class KafkaLog implements Log {
       maxFetchBytes: Math.ceil((maxBufferedBytes * FETCHED_SHARE) / Math.max(1, cluster.brokers.length)),
     };
     return KafkaSubscription.open({
+      ...read,
       topics,
-      openMember: async (events) => {
-        await requireTopics(admin, specs);
-        await read.beforeJoining?.();
-        return GroupMember.open(clients, member, events);
-      },
-      compacted: specs.some(({ cleanup }) => cleanup === 'compact'),
+      requireTopics: () => requireTopics(admin, specs),
+      openMember: (events) => GroupMember.open(clients, member, events),
       maxBatchRecords: read.maxBatchRecords ?? DEFAULT_BATCH_RECORDS,
       maxBufferedBytes: Math.ceil(maxBufferedBytes * (1 - FETCHED_SHARE)),
       heartbeatMs: heartbeatMsOf(options.sessionTimeoutMs),
@@ -222,6 +263,28 @@ class KafkaLog implements Log {
       },
       closeTimeoutMs: options.closeTimeoutMs,
       clock,
+    });
+  }
+
+  #openDeadLetters(): KafkaDeadLetters {
+    const { admin, context, options } = this.#parts;
+    const { clock, logger, prefix } = context;
+    const topic = topicOf(prefix, 'dead-letter');
+    const specs = this.#specs(['dead-letter']);
+    return new KafkaDeadLetters({
+      topic,
+      codec: createDeadLetterCodec(prefix),
+      lane: this.#lane(MAX_BATCH_BYTES),
+      maxBatchBytes: MAX_BATCH_BYTES,
+      readMaxRecordBytes: async () => {
+        await requireTopics(admin, specs);
+        return readMaxRecordBytes(admin, specs);
+      },
+      readEnds: () => readEnds(admin, topic),
+      subscribe: () => this.#read({ group: `dead-letters.${randomUUID()}`, names: ['dead-letter'] }),
+      closeTimeoutMs: options.closeTimeoutMs,
+      clock,
+      logger,
     });
   }
 }

@@ -1,4 +1,4 @@
-import { Watchers } from '../watchers.ts';
+import { Watchers } from '../../core/watchers.ts';
 
 export interface RecordBufferOptions<R> {
   readonly maxBytes: number;
@@ -36,10 +36,13 @@ export class RecordBuffer<R> {
     return this.isEmpty || this.#bytes + this.#sizeOf(records) <= this.#options.maxBytes;
   }
 
-  put(records: readonly R[]): void {
+  /** Answers how many bytes it took. */
+  put(records: readonly R[]): number {
     for (const record of records) this.#records.push(record);
-    this.#bytes += this.#sizeOf(records);
+    const bytes = this.#sizeOf(records);
+    this.#bytes += bytes;
     this.wake();
+    return bytes;
   }
 
   take(maxRecords: number): readonly R[] {

@@ -4,19 +4,36 @@ import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import type { Closable } from '../../core/service.ts';
 import type { SchemaName } from '../../schemas/kinds.ts';
+import type { SubscriptionEvent } from '../log.ts';
 import { within } from './deadline.ts';
-import { isGenerationOver, kafkaError } from './errors.ts';
+import { kafkaError } from './errors.ts';
 import { gapError } from './gap.ts';
-import type { Fetched, GroupMember, MemberEvents, NextOffset } from './member.ts';
-import { OffsetCommits } from './offset-commits.ts';
+import { GroupCommits } from './group-commits.ts';
+import { Lookout } from './lookout.ts';
+import { markOf } from './mark.ts';
+import type { Fetched, Member, MemberEvents, Place } from './member.ts';
+import type { NextOffset } from './offset-commits.ts';
+import { type Plan, Reading, type Seek } from './reading.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import { lastOfEachRun, memoryOf, placeOf, recordOf, type TopicBatch, type TopicRecord } from './records.ts';
+import { Watchdog } from './watchdog.ts';
+import type { Watermarks } from './watermarks.ts';
 
 export interface SubscriptionOptions<N extends SchemaName> {
   readonly topics: ReadonlyMap<N, string>;
-  readonly openMember: (events: MemberEvents) => Promise<GroupMember>;
-  /** Whether offsets may be missing because newer records of the same keys replaced them. */
-  readonly compacted: boolean;
+  readonly openMember: (events: MemberEvents) => Promise<Member>;
+  /** Throws `mismatch` where the topics are not what they have to be. */
+  readonly requireTopics: () => Promise<void>;
+  /**
+   * Where the topics begin and end, and what the group has committed. Without it nobody minds what is missing: in a
+   * compacted topic it was replaced, and a group that commits nothing has nowhere to go on.
+   */
+  readonly readWatermarks?: () => Promise<readonly Watermarks[]>;
+  /** Whether a gap that is there at the beginning is accepted. */
+  readonly acceptGap?: boolean;
+  /** How often the brokers are asked whether the log is still whole. */
+  readonly lookEveryMs?: number;
+  readonly onEvent?: (event: SubscriptionEvent) => void;
   readonly maxBatchRecords: number;
   readonly maxBufferedBytes: number;
   readonly heartbeatMs: number;
@@ -28,7 +45,11 @@ export interface SubscriptionOptions<N extends SchemaName> {
 const REBUILD = { attempts: Number.POSITIVE_INFINITY, initialDelayMs: 200, maxDelayMs: 5_000 } as const;
 /** So that a member that joins and fails at once does not do so in a hot loop. */
 const PAUSE_BEFORE_REBUILD_MS = 300;
-const COMMIT = { attempts: 15, initialDelayMs: 50, maxDelayMs: 2_000 } as const;
+const LOOK_EVERY_MS = 60_000;
+/** How long opening waits for a gap to be accepted. */
+const ACCEPT_MS = 30_000;
+/** How long a member that ends with a gap may take to say once more where the group was. */
+const RESTORE_MS = 5_000;
 
 /**
  * What a reader sees of a consumer group, for as long as it wants to read, whatever becomes of single members.
@@ -42,33 +63,67 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   readonly #kinds: ReadonlyMap<string, N>;
   readonly #buffer: RecordBuffer<TopicRecord<N>>;
   readonly #closing = new AbortController();
+  readonly #reading: Reading;
+  readonly #watchdog: Watchdog;
+  readonly #commits: GroupCommits;
   #generation = 0;
-  #member: GroupMember | undefined;
+  /** Whether it is known where this generation has to begin. */
+  #begun = false;
+  #member: Member | undefined;
+  /** Resolves when the gaps of the first generation are accepted, or when it has come to nothing. */
+  readonly #accepted = Promise.withResolvers<void>();
+  /** For the next member. */
+  #pastGaps: readonly Seek[] = [];
   #failure: ChangeoverError | undefined;
   #iterated = false;
-  /** The offset behind what this generation has taken, by topic and partition. */
-  readonly #taken = new Map<string, number>();
-  readonly #commits: OffsetCommits;
   #life: Promise<void> = Promise.resolve();
 
   private constructor(options: SubscriptionOptions<N>) {
     this.#options = options;
+    const { clock, readWatermarks, acceptGap = false } = options;
+    const closing = this.#closing.signal;
     this.#kinds = new Map(Array.from(options.topics, ([kind, topic]) => [topic, kind]));
     this.#buffer = new RecordBuffer<TopicRecord<N>>({
       maxBytes: options.maxBufferedBytes,
       bytesOf: memoryOf,
     });
-    this.#commits = new OffsetCommits({
-      clock: options.clock,
-      closing: this.#closing.signal,
-      send: (offsets) => this.#commit(offsets),
+    this.#reading = new Reading(acceptGap);
+    const reading = this.#reading;
+    this.#watchdog = new Watchdog({
+      lookout: readWatermarks && new Lookout({ ...options, readWatermarks, reading, closing }),
+      heartbeatMs: options.heartbeatMs,
+      lookEveryMs: options.lookEveryMs ?? LOOK_EVERY_MS,
+      closing,
+      clock,
+      member: () => this.#member,
+      generation: () => (this.#begun ? this.#generation : undefined),
+      endGeneration: () => this.#newGeneration(),
+      seek: (seeks) => this.#seek(seeks),
+      warn: (message, reason) => this.#warn(message, reason),
+      onEvent: options.onEvent,
+    });
+    this.#commits = new GroupCommits({
+      ...options,
+      reading,
+      closing,
+      member: () => this.#member,
+      generation: () => this.#generation,
+      isCurrent: (generation) => this.isCurrent({ generation }),
+      warn: (message, error) => this.#warn(message, error),
     });
   }
 
   static async open<N extends SchemaName>(options: SubscriptionOptions<N>): Promise<KafkaSubscription<N>> {
     const subscription = new KafkaSubscription(options);
-    const member = await options.openMember(subscription.#events);
-    subscription.#life = subscription.#keep(member);
+    const member = await subscription.#openMember();
+    subscription.#member = member;
+    subscription.#life = Promise.all([subscription.#keep(member), subscription.#watchdog.run()]).then(
+      () => {},
+    );
+    // Who accepts a gap and ends at once, because nothing is left to read, has accepted it.
+    if (subscription.#pastGaps.length > 0) {
+      await within({ clock: options.clock, ms: ACCEPT_MS }, subscription.#accepted.promise, () => {});
+    }
     return subscription;
   }
 
@@ -91,7 +146,8 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   }
 
   isCurrent(batch: Pick<TopicBatch<N>, 'generation'>): boolean {
-    return batch.generation === this.#generation && !this.#closing.signal.aborted;
+    if (batch.generation !== this.#generation || this.#closing.signal.aborted) return false;
+    return this.#watchdog.leaseHolds();
   }
 
   async commit(batch: TopicBatch<N>): Promise<void> {
@@ -106,19 +162,77 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
   }
 
   readonly #events: MemberEvents = {
-    joined: () => this.#newGeneration(),
+    joined: (assigned) => this.#joined(assigned),
+    disturbed: () => this.#seek(this.#reading.readLastAgain()),
     fetched: (fetched) => this.#receive(fetched),
   };
 
   #newGeneration(): void {
     this.#generation += 1;
-    this.#taken.clear();
+    this.#begun = false;
+    this.#reading.clear();
     this.#commits.clear();
     this.#buffer.clear();
   }
 
+  #joined(assigned: readonly Place[]): void {
+    this.#newGeneration();
+    this.#watchdog.joined();
+    const ours = new Set(assigned.map(placeOf));
+    this.#seek(this.#pastGaps.filter((seek) => ours.has(placeOf(seek))));
+    this.#pastGaps = [];
+    this.#options.onEvent?.({
+      type: 'rebalanced',
+      generation: this.#generation,
+      partitions: assigned.length,
+    });
+    const generation = this.#generation;
+    this.#begin(assigned).catch((error: unknown) => {
+      if (generation === this.#generation) this.#member?.end(this.#errorOf(error));
+    });
+  }
+
+  /** What the group has committed is asked for now: nobody else can commit for these partitions any more. */
+  async #begin(assigned: readonly Place[]): Promise<void> {
+    const { readWatermarks } = this.#options;
+    const generation = this.#generation;
+    if (readWatermarks !== undefined) {
+      const watermarks = await readWatermarks();
+      if (generation !== this.#generation) return;
+      const { gaps, accepted, seeks } = this.#reading.begin(assigned, watermarks);
+      this.#accept(accepted);
+      if (gaps.length > 0) {
+        this.#member?.end(gapError(gaps));
+        return;
+      }
+      this.#seek(seeks);
+    }
+    this.#begun = true;
+    this.#buffer.wake();
+  }
+
+  #seek(seeks: readonly Seek[]): void {
+    for (const { offset, ...place } of seeks) this.#member?.seek(place, offset);
+  }
+
+  /** Committed at once: also where nothing follows, it is accepted for good. */
+  #accept(accepted: Plan['accepted']): void {
+    if (accepted.length === 0) {
+      this.#accepted.resolve();
+      return;
+    }
+    for (const { gap } of accepted) {
+      this.#options.onEvent?.({ type: 'gap', accepted: true, message: gap });
+      this.#warn('accepted a gap in the log', gap);
+    }
+    this.#commits
+      .add(accepted.map(({ seek }) => seek))
+      .then(() => this.#accepted.resolve())
+      .catch((error: unknown) => this.#member?.end(this.#errorOf(error)));
+  }
+
   /** Makes a new member whenever one has stopped, until closing or a failure that will not pass. */
-  async #keep(first: GroupMember): Promise<void> {
+  async #keep(first: Member): Promise<void> {
     const closing = this.#closing.signal;
     const closed = new Promise<undefined>((resolve) => {
       closing.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -128,23 +242,39 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
       for (let member = first; ; member = await this.#rebuild()) {
         this.#member = member;
         const reason = await Promise.race([member.stopped, closed]);
+        const committed = this.#reading.lastCommitted();
         this.#member = undefined;
         this.#newGeneration();
+        this.#accepted.resolve();
+        if (reason?.code === 'gap') await this.#restore(member, committed);
         await member.close();
         if (reason === undefined) return;
         if (!reason.retryable) throw reason;
+        this.#options.onEvent?.({ type: 'member-lost', reason: reason.message });
         this.#warn('lost the consumer group, joining again', reason);
       }
     } catch (error) {
-      if (!closing.aborted) this.#fail(kafkaError(error, 'read the log', this.#options.address));
+      if (!closing.aborted) this.#fail(this.#errorOf(error));
     }
   }
 
-  async #rebuild(): Promise<GroupMember> {
-    const { clock, openMember } = this.#options;
+  /**
+   * kafkajs may have replaced what the group has committed by "the beginning", when it met the gap. It has to stand until
+   * somebody accepts the gap, or the next start would find nothing wrong.
+   */
+  async #restore(member: Member, committed: Parameters<Member['commit']>[0]): Promise<void> {
+    const { clock } = this.#options;
+    const restoring = member.commit(committed).catch((error: unknown) => {
+      this.#warn('cannot say again where the group was before the gap', error);
+    });
+    await within({ clock, ms: RESTORE_MS }, restoring, () => {});
+  }
+
+  async #rebuild(): Promise<Member> {
+    const { clock } = this.#options;
     const { signal } = this.#closing;
     await clock.sleep(PAUSE_BEFORE_REBUILD_MS, signal);
-    return retry(() => openMember(this.#events), {
+    return retry(() => this.#openMember(), {
       policy: REBUILD,
       clock,
       signal,
@@ -152,8 +282,19 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     });
   }
 
+  async #openMember(): Promise<Member> {
+    const { requireTopics, readWatermarks, acceptGap, openMember } = this.#options;
+    await requireTopics();
+    if (acceptGap === true && readWatermarks !== undefined) {
+      this.#pastGaps = this.#reading.pastGaps(await readWatermarks());
+    }
+    return openMember(this.#events);
+  }
+
   #fail(error: ChangeoverError): void {
     this.#failure = error;
+    if (error.code === 'gap')
+      this.#options.onEvent?.({ type: 'gap', accepted: false, message: error.message });
     this.#buffer.wake();
   }
 
@@ -162,81 +303,58 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     const kind = this.#kinds.get(fetched.topic);
     if (kind === undefined) return;
     const records = fetched.messages.map((message) => recordOf(kind, fetched.partition, message));
-    while (!this.#buffer.hasRoomFor(records)) {
+    while (!this.#begun || !this.#buffer.hasRoomFor(records)) {
       await this.#roomOrHeartbeat(fetched);
       // Not taken: whoever owns the partition now fetches it again.
       if (generation !== this.#generation || this.#closing.signal.aborted) return;
     }
-    const place = placeOf(fetched);
-    const jump = this.#jump(fetched, this.#taken.get(place), records[0]?.offset);
-    if (jump !== undefined) {
-      fetched.stop(jump);
-      return;
+    if (fetched.isStale()) return;
+    const take = this.#reading.take(fetched, records);
+    switch (take.is) {
+      case 'taken':
+        fetched.taken();
+        this.#put(take.records);
+        break;
+      case 'accepted':
+        this.#accept([take]);
+        this.#seek([take.seek]);
+        break;
+      case 'gap':
+        this.#member?.end(gapError([take.gap]));
+        break;
+      default:
+        take satisfies never;
     }
-    this.#taken.set(place, fetched.nextOffset);
-    fetched.taken();
-    this.#buffer.put(records);
   }
 
-  /**
-   * Offsets of changes follow each other without a gap. Where they do not, records have expired or the topic was
-   * recreated, and kafkajs has gone to the beginning by itself; nobody may read on as if nothing had happened.
-   */
-  #jump(
-    { topic, partition }: Fetched,
-    expected: number | undefined,
-    found: number | undefined,
-  ): ChangeoverError | undefined {
-    if (expected === undefined || found === undefined || found === expected) return undefined;
-    if (found > expected && this.#options.compacted) return undefined;
-    const where = `${topic}, partition ${partition}`;
-    const what =
-      found > expected
-        ? `offsets ${expected} to ${found - 1} are missing`
-        : `it goes on at offset ${found} instead of ${expected}`;
-    return gapError(`${where}: ${what}`);
+  #put(records: readonly TopicRecord<N>[]): void {
+    if (records.length === 0) return;
+    const bytes = this.#buffer.put(records);
+    this.#options.onEvent?.({ type: 'fetched', records: records.length, bytes });
   }
 
   async #roomOrHeartbeat(fetched: Fetched): Promise<void> {
     const { clock, heartbeatMs } = this.#options;
+    if (this.#begun) this.#watchdog.keptWaiting();
     await within({ clock, ms: heartbeatMs }, this.#buffer.changed(), () => {});
     if (!this.#closing.signal.aborted) await fetched.heartbeat();
   }
 
-  async #commit(offsets: readonly NextOffset[]): Promise<void> {
-    const { clock, address } = this.#options;
-    const generation = this.#generation;
-    await retry(
-      async () => {
-        if (!this.isCurrent({ generation })) return;
-        try {
-          await this.#member?.commit(offsets);
-        } catch (error) {
-          if (!isGenerationOver(error)) throw kafkaError(error, 'commit what was read', address);
-          this.#options.logger.debug(
-            { reason: messageOf(error) },
-            'dropped a commit: the group was shared out anew',
-          );
-        }
-      },
-      {
-        policy: COMMIT,
-        clock,
-        onRetry: (error) => this.#warn('cannot commit, trying again', error),
-      },
-    );
-  }
-
   /** Where each partition of the batch has to be read next. */
   #nextOffsets(batch: TopicBatch<N>): readonly NextOffset[] {
-    return lastOfEachRun(batch.records).map(({ kind, partition, offset }) => ({
-      topic: this.#options.topics.get(kind) ?? '',
-      partition,
-      offset: offset + 1,
+    return lastOfEachRun(batch.records).map((record) => ({
+      topic: this.#options.topics.get(record.kind) ?? '',
+      partition: record.partition,
+      offset: record.offset + 1,
+      mark: () => markOf(record),
     }));
   }
 
-  #warn(message: string, error: unknown): void {
-    this.#options.logger.warn({ topics: [...this.#kinds.keys()], reason: messageOf(error) }, message);
+  #errorOf(error: unknown): ChangeoverError {
+    return kafkaError(error, 'read the log', this.#options.address);
+  }
+
+  #warn(message: string, reason: unknown): void {
+    this.#options.logger.warn({ topics: [...this.#kinds.keys()], reason: messageOf(reason) }, message);
   }
 }

@@ -35,11 +35,13 @@ export function specOf(name: SchemaName, prefix: string, options: KafkaOptions):
     const compaction = { 'segment.ms': '3600000', 'min.cleanable.dirty.ratio': '0.1' };
     return { name: topic, partitions: 1, cleanup: 'compact', settings: { ...settings, ...compaction } };
   }
+  // A dead letter that expires is a loss that nobody has looked at; their number is bounded where they are written.
+  const retentionMs = name === 'dead-letter' ? -1 : options.retentionMs;
   return {
     name: topic,
     partitions: options.partitions,
     cleanup: 'delete',
-    settings: { ...settings, 'retention.ms': `${options.retentionMs}`, 'retention.bytes': '-1' },
+    settings: { ...settings, 'retention.ms': `${retentionMs}`, 'retention.bytes': '-1' },
   };
 }
 

@@ -1,4 +1,4 @@
-import { Watchers } from '../watchers.ts';
+import { Watchers } from '../../core/watchers.ts';
 import { MemoryGroup } from './group.ts';
 
 export interface StoredRecord {

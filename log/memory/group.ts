@@ -1,4 +1,4 @@
-import type { Watchers } from '../watchers.ts';
+import type { Watchers } from '../../core/watchers.ts';
 
 /** One partition of one topic, as a text: `t.agents/3`. */
 export type Place = string;
@@ -27,6 +27,11 @@ export class MemoryGroup {
 
   get generation(): number {
     return this.#generation;
+  }
+
+  /** Members at the moment. */
+  get size(): number {
+    return this.#members.length;
   }
 
   join(member: MemoryMember): void {

@@ -3,11 +3,15 @@ import type { Closable } from '../../core/service.ts';
 import { KINDS, type Kind, type SchemaName, topicOf } from '../../schemas/kinds.ts';
 import type { LogContext } from '../context.ts';
 import { createControlCodec } from '../control-codec.ts';
+import { createDeadLetterCodec } from '../dead-letter-codec.ts';
 import { encodeChange } from '../encode-change.ts';
 import type {
   ControlRecord,
   ControlTopic,
+  DeadLetterTopic,
   Log,
+  LogPlace,
+  LogRecord,
   PartitionPosition,
   Publisher,
   SubscribeOptions,
@@ -15,7 +19,8 @@ import type {
 } from '../log.ts';
 import { partitionOf } from '../partition.ts';
 import type { MemoryBroker, MemoryTopic } from './broker.ts';
-import { MemorySubscription, placeOf } from './subscription.ts';
+import { openMemoryDeadLetters } from './dead-letters.ts';
+import { MemorySubscription, placeOf, recordOf } from './subscription.ts';
 
 export interface MemoryLogOptions {
   /** What the log's processes share. */
@@ -36,6 +41,7 @@ export function openMemoryLog(options: MemoryLogOptions, context: LogContext): L
 
 class MemoryLog implements Log {
   readonly control: ControlTopic;
+  readonly deadLetters: DeadLetterTopic;
   readonly #options: Required<MemoryLogOptions>;
   readonly #context: LogContext;
   readonly #open: Closable[] = [];
@@ -45,13 +51,14 @@ class MemoryLog implements Log {
     this.#options = { partitions: DEFAULT_PARTITIONS, maxChangeBytes: DEFAULT_MAX_CHANGE_BYTES, ...options };
     this.#context = context;
     this.control = this.#openControl();
+    this.deadLetters = this.#openDeadLetters();
   }
 
   async prepare(): Promise<void> {
     this.#refuseClosed();
     const { broker, partitions } = this.#options;
-    for (const kind of KINDS) {
-      const name = topicOf(this.#context.prefix, kind);
+    for (const each of [...KINDS, 'dead-letter'] as const) {
+      const name = this.#name(each);
       const topic = broker.topics.get(name) ?? Array.from({ length: partitions }, () => []);
       requirePartitions(name, topic, partitions);
       broker.topics.set(name, topic);
@@ -94,6 +101,7 @@ class MemoryLog implements Log {
       topics: this.#topics(options.kinds),
       maxBatchRecords: options.maxBatchRecords ?? DEFAULT_BATCH_RECORDS,
       maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES,
+      onEvent: options.onEvent,
     });
     this.#open.push(subscription);
     return subscription;
@@ -111,6 +119,26 @@ class MemoryLog implements Log {
         committed: group === undefined ? null : (committed.get(placeOf({ kind, partition })) ?? null),
       })),
     ).flat();
+  }
+
+  async arrivals(places: readonly LogPlace[]): Promise<readonly (number | undefined)[]> {
+    this.#refuseClosed();
+    const topics = this.#topics(places.map(({ kind }) => kind));
+    return places.map(({ kind, partition, offset }) => topics.get(kind)?.[partition]?.[offset]?.timestampMs);
+  }
+
+  async members(group: string): Promise<number> {
+    this.#refuseClosed();
+    return this.#options.broker.group(this.#groupName(group)).size;
+  }
+
+  async records(places: readonly LogPlace[]): Promise<readonly (LogRecord | undefined)[]> {
+    this.#refuseClosed();
+    const topics = this.#topics([...new Set(places.map(({ kind }) => kind))]);
+    return places.map(({ kind, partition, offset }) => {
+      const record = topics.get(kind)?.[partition]?.[offset];
+      return record && recordOf({ kind, partition, next: offset }, record);
+    });
   }
 
   async close(): Promise<void> {
@@ -135,6 +163,24 @@ class MemoryLog implements Log {
         );
       },
     };
+  }
+
+  #openDeadLetters(): DeadLetterTopic {
+    const { broker, maxChangeBytes } = this.#options;
+    const { clock, prefix } = this.#context;
+    return openMemoryDeadLetters({
+      broker,
+      maxChangeBytes,
+      codec: createDeadLetterCodec(prefix),
+      nowUs: () => clock.nowUs(),
+      topic: () => {
+        this.#refuseClosed();
+        const name = this.#name('dead-letter');
+        const topic = broker.topics.get(name);
+        if (topic === undefined) throw missing(name);
+        return topic;
+      },
+    });
   }
 
   #facts(): Map<string, Buffer> {

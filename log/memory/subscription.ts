@@ -1,6 +1,6 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import type { LogRecord, RecordBatch, Subscription } from '../log.ts';
+import type { LogRecord, RecordBatch, Subscription, SubscriptionEvent } from '../log.ts';
 import type { MemoryBroker, MemoryTopic, StoredRecord } from './broker.ts';
 import type { MemoryGroup, MemoryMember, Place } from './group.ts';
 
@@ -11,6 +11,7 @@ export interface MemorySubscriptionOptions {
   readonly maxBatchRecords: number;
   /** Nothing is buffered here, so this bounds what one batch holds. */
   readonly maxBufferedBytes: number;
+  readonly onEvent?: ((event: SubscriptionEvent) => void) | undefined;
 }
 
 interface Cursor {
@@ -47,6 +48,9 @@ export class MemorySubscription implements Subscription {
           const cursor = byPlace.get(place);
           return cursor === undefined ? [] : [{ ...cursor, next: options.group.committed.get(place) ?? 0 }];
         });
+        if (this.#closed) return;
+        const { generation } = options.group;
+        options.onEvent?.({ type: 'rebalanced', generation, partitions: places.length });
       },
     };
     options.group.join(this.#member);
@@ -102,12 +106,16 @@ export class MemorySubscription implements Subscription {
         cursor.next += 1;
       }
     }
+    if (taken.length > 0) this.#options.onEvent?.({ type: 'fetched', records: taken.length, bytes });
     const [first, ...others] = this.#cursors;
     if (first !== undefined) this.#cursors = [...others, first];
     return taken;
   }
 }
 
-function recordOf({ kind, partition, next }: Cursor, { key, value, timestampMs }: StoredRecord): LogRecord {
+export function recordOf(
+  { kind, partition, next }: Pick<Cursor, 'kind' | 'partition' | 'next'>,
+  { key, value, timestampMs }: StoredRecord,
+): LogRecord {
   return { kind, partition, offset: next, key: key.toString(), value, headers: NO_HEADERS, timestampMs };
 }

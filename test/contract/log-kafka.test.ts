@@ -6,14 +6,15 @@ import { openKafkaLog } from '../../log/kafka/open.ts';
 import { kafkaOptions } from '../../log/kafka/options.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { testStack } from '../support/stack.ts';
-import { logContract } from './log.ts';
+import { type LogUnderContract, logContract } from './log.ts';
+import { deadLetterContract } from './log-dead-letters.ts';
 
 /** The shortest that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6_000;
 const { brokers } = testStack().kafka;
 const prefixes = new Set<string>();
 
-logContract('The log on Kafka', {
+const subject: LogUnderContract = {
   sessionTimeoutMs: SESSION_TIMEOUT_MS,
   open: async ({ prefix, writer, ...options }) => {
     prefixes.add(prefix);
@@ -25,7 +26,10 @@ logContract('The log on Kafka', {
       clock: systemClock,
     });
   },
-});
+};
+
+logContract('The log on Kafka', subject);
+deadLetterContract('The log on Kafka', subject);
 
 after(async () => {
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();

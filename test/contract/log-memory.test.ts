@@ -3,15 +3,19 @@ import { silentLogger } from '../../core/logger.ts';
 import { MemoryBroker } from '../../log/memory/broker.ts';
 import { openMemoryLog } from '../../log/memory/open.ts';
 import { createCodec } from '../../schemas/codec.ts';
-import { logContract } from './log.ts';
+import { type LogUnderContract, logContract } from './log.ts';
+import { deadLetterContract } from './log-dead-letters.ts';
 
 const broker = new MemoryBroker();
 
-logContract('The log in memory', {
+const subject: LogUnderContract = {
   sessionTimeoutMs: 20,
   open: async ({ prefix, writer, ...options }) =>
     openMemoryLog(
       { ...options, broker },
       { prefix, writer, codec: createCodec(), logger: silentLogger, clock: systemClock },
     ),
-});
+};
+
+logContract('The log in memory', subject);
+deadLetterContract('The log in memory', subject);

@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ChangeoverError, type ErrorCode } from '../../core/errors.ts';
-import { type Log, type LogRecord, lagOf, type RecordBatch, type Subscription } from '../../log/log.ts';
+import {
+  type Log,
+  type LogRecord,
+  lagOf,
+  type RecordBatch,
+  type Subscription,
+  type SubscriptionEvent,
+} from '../../log/log.ts';
 import type { Change } from '../../schemas/change.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
@@ -240,6 +247,25 @@ function deliveryContract(world: World): void {
     }
   });
 
+  it('tells its observer of the partitions that it got, and of every record that it took', async () => {
+    const { log } = await world.fresh();
+    await (await log.publisher()).publish(manyAgents(100, 1));
+    const events: SubscriptionEvent[] = [];
+    const onEvent = (event: SubscriptionEvent): void => void events.push(event);
+    const reader = await log.subscribe({ group: 'g', kinds: ['agent'], onEvent });
+    const batches = await takeUntil(reader, (seen) => countOf(seen) >= 100);
+    const [first, ...rest] = events;
+    assert.deepEqual(first, {
+      type: 'rebalanced',
+      generation: batches[0]?.generation,
+      partitions: PARTITIONS,
+    });
+    const fetched = rest.map((event) => (event.type === 'fetched' ? event : assert.fail(event.type)));
+    assert.equal(sum(fetched.map(({ records }) => records)), 100);
+    assert.ok(fetched.every(({ bytes }) => bytes > 0));
+    await reader.close();
+  });
+
   it('is iterated once', async () => {
     const { log } = await world.fresh();
     const reader = await log.subscribe({ group: 'g', kinds: ['agent'] });
@@ -419,6 +445,43 @@ function topicsContract(world: World): void {
     assert.equal(sum(read.map(lagOf)), 0);
     assert.ok(read.every(({ committed, end }) => (committed ?? 0) === end));
     assert.ok((await log.positions(['agent'])).every(({ committed }) => committed === null));
+  });
+
+  it('says about when it got a record, and nothing of one that is not there yet', async () => {
+    const { log } = await world.fresh({ partitions: 1 });
+    const publisher = await log.publisher();
+    const arrivedMs: number[] = [];
+    for (const round of [1, 2, 3]) {
+      if (round > 1) await delay(1_200);
+      arrivedMs.push(Date.now());
+      await publisher.publish(manyAgents(10, round));
+    }
+    const place = (offset: number) => ({ kind: 'agent', partition: 0, offset }) as const;
+    const found = await log.arrivals([place(25), place(0), place(19), place(30)]);
+    for (const [index, round] of [2, 0, 1].entries()) {
+      const offByMs = Math.abs((found[index] ?? 0) - (arrivedMs[round] ?? 0));
+      assert.ok(offByMs < 600, `${round}: off by ${offByMs} ms`);
+    }
+    assert.equal(found[3], undefined);
+  });
+
+  it('says how many members a group has', async () => {
+    const { log } = await world.fresh();
+    assert.equal(await log.members('nobody'), 0);
+    const subscription = await log.subscribe({ group: 'somebody', kinds: ['agent'] });
+    const count = async (members: number): Promise<void> => {
+      for (let tries = 0; (await log.members('somebody')) !== members; tries++) {
+        assert.ok(tries < 500, `it does not come to ${members} members`);
+        await delay(20);
+      }
+    };
+    const stop = new AbortController();
+    const reading = takeUntil(subscription, () => false, stop.signal);
+    await count(1);
+    stop.abort();
+    await reading;
+    await subscription.close();
+    await count(0);
   });
 
   it('prepares again without harm', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Registry, register } from 'prom-client';
-import { createCaptureMetrics } from '../../core/metrics.ts';
+import { createCaptureMetrics } from '../../core/metrics/capture-metrics.ts';
 
 const reading = {
   active: true,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../core/clock.ts';
-import type { NextOffset } from '../../log/kafka/member.ts';
-import { OffsetCommits } from '../../log/kafka/offset-commits.ts';
+import { type NextOffset, OffsetCommits } from '../../log/kafka/offset-commits.ts';
 
 const at = (partition: number, offset: number): NextOffset => ({ topic: 't', partition, offset });
 

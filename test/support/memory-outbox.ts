@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { OutboxEntry, UnreadableEntry } from '../../connectors/capture.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { Watchers } from '../../log/watchers.ts';
+import { Watchers } from '../../core/watchers.ts';
 import type { Change } from '../../schemas/change.ts';
 import { MemoryStore } from './memory-store.ts';
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface TcpProxyOptions {
   /** `host:port` of the real server. */
@@ -18,13 +19,15 @@ export interface TcpProxy {
   swallowAnswers(): void;
   /** From now on no byte passes in either direction and nothing is closed, until `restore`: a half-open connection. */
   stall(): void;
+  /** From now on every byte takes that much longer in either direction, until `restore`. */
+  slowDown(ms: number): void;
   /** From now on new connections are reset, until `restore`. */
   refuse(): void;
   restore(): void;
   close(): Promise<void>;
 }
 
-type Mode = 'pass' | 'swallow-answers' | 'stall' | 'refuse';
+type Mode = 'pass' | 'swallow-answers' | 'stall' | 'slow' | 'refuse';
 
 interface Pair {
   readonly client: Socket;
@@ -36,6 +39,7 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
   const pairs = new Set<Pair>();
   let mode: Mode = 'pass';
   let held: (() => void)[] = [];
+  let delayMs = 0;
 
   const listener = createServer((client) => {
     if (mode === 'refuse') {
@@ -45,9 +49,18 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
     const server = connect({ host, port });
     const pair = { client, server };
     pairs.add(pair);
+    /** What is under way slowly in each direction; nothing that comes later overtakes it. */
+    const slow = new Map<Socket, Promise<void>>();
     const forward = (to: Socket, chunk: Buffer): void => {
+      const before = slow.get(to);
       if (mode === 'stall') held.push(() => to.write(chunk));
-      else to.write(chunk);
+      else if (mode === 'slow' || before !== undefined) {
+        const sent = Promise.all([before, sleep(mode === 'slow' ? delayMs : 0)]).then(() => {
+          to.write(chunk);
+          if (slow.get(to) === sent) slow.delete(to);
+        });
+        slow.set(to, sent);
+      } else to.write(chunk);
     };
     client.on('data', (chunk) => forward(server, chunk));
     server.on('data', (chunk) => {
@@ -83,6 +96,10 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
     },
     stall: () => {
       mode = 'stall';
+    },
+    slowDown: (ms) => {
+      mode = 'slow';
+      delayMs = ms;
     },
     refuse: () => {
       mode = 'refuse';

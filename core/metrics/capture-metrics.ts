@@ -1,9 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
-
-/**
- * What we measure, declared once: every name begins with `changeover_`, units are base units and end the name, counters
- * end in `_total`. The registry is the composition root's; there is no global one.
- */
+import type { Registry } from 'prom-client';
+import { declareIn } from './declare.ts';
 
 /** What an outbox says of itself (a `CaptureStatus` is one). */
 export interface OutboxReading {
@@ -29,15 +25,10 @@ export interface CaptureMetrics {
 }
 
 export function createCaptureMetrics(registry: Registry): CaptureMetrics {
-  const gauge = (name: string, help: string) =>
-    new Gauge({ name: `changeover_${name}`, help, labelNames: ['store'], registers: [registry] });
+  const declare = declareIn(registry);
+  const gauge = (name: string, help: string) => declare.gauge(name, help, ['store']);
   const counter = <L extends string>(name: string, help: string, ...labels: readonly L[]) =>
-    new Counter({
-      name: `changeover_${name}`,
-      help,
-      labelNames: ['store', ...labels],
-      registers: [registry],
-    });
+    declare.counter(name, help, ['store', ...labels]);
 
   const entries = gauge('outbox_entries', 'Captured writes that the log has not confirmed.');
   const oldest = gauge(

@@ -1,0 +1,76 @@
+import type { KafkaAdmin } from './admin.ts';
+import { type Memo, parseMemo } from './mark.ts';
+import { placeOf } from './records.ts';
+
+/** What a group has committed in one partition. */
+export interface Committed extends Memo {
+  /** To be read next. */
+  readonly offset: number;
+}
+
+/** One partition as the brokers have it, and how far a group is there. */
+export interface Watermarks {
+  readonly topic: string;
+  readonly partition: number;
+  /** The first offset that is still there. */
+  readonly start: number;
+  /** The offset that the next record will get. */
+  readonly end: number;
+  /** `reset`: kafkajs did not find the committed offset in the log, and has replaced it by "the beginning". */
+  readonly committed: Committed | 'never' | 'reset';
+}
+
+export interface WatermarksQuery {
+  readonly topics: readonly string[];
+  readonly groupId: string;
+}
+
+/** What Kafka answers for a partition that the group has never committed. */
+const NEVER = -1;
+
+export async function readWatermarks(
+  admin: KafkaAdmin,
+  { topics, groupId }: WatermarksQuery,
+): Promise<readonly Watermarks[]> {
+  // The group first: the end can only move away from what was committed before it was read.
+  const committed = await readCommitted(admin, { topics, groupId });
+  const perTopic = await Promise.all(
+    topics.map(async (topic) => {
+      const offsets = await admin.ask(`read the offsets of ${topic}`, (kafka) =>
+        kafka.fetchTopicOffsets(topic),
+      );
+      return offsets.map(
+        ({ partition, low, high }): Watermarks => ({
+          topic,
+          partition,
+          start: Number(low),
+          end: Number(high),
+          committed: committed.get(placeOf({ topic, partition })) ?? 'never',
+        }),
+      );
+    }),
+  );
+  return perTopic.flatMap((marks) => marks.sort((a, b) => a.partition - b.partition));
+}
+
+async function readCommitted(
+  admin: KafkaAdmin,
+  { topics, groupId }: WatermarksQuery,
+): Promise<ReadonlyMap<string, Watermarks['committed']>> {
+  const answers = await admin.ask(`read the offsets of the group ${groupId}`, (kafka) =>
+    kafka.fetchOffsets({ groupId, topics: [...topics] }),
+  );
+  return new Map(
+    answers.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset, metadata }) => [
+        placeOf({ topic, partition }),
+        committedOf(Number(offset), metadata),
+      ]),
+    ),
+  );
+}
+
+function committedOf(offset: number, metadata: string | null): Watermarks['committed'] {
+  if (offset === NEVER) return 'never';
+  return offset < 0 ? 'reset' : { offset, ...parseMemo(metadata) };
+}
