@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import type { Connector, Role } from '../connectors/connector.ts';
+import { deadLetterOptions } from '../consumers/dead-letters/options.ts';
 import { loadConfig } from '../core/config.ts';
 import { LOG_LEVELS } from '../core/logger.ts';
 import { kafkaOptions } from '../log/kafka/options.ts';
@@ -94,6 +95,40 @@ export const configSchema = z.object({
         .positive()
         .optional()
         .describe('most entities a second; as fast as it goes by default'),
+      maxLagRecords: z
+        .int()
+        .min(0)
+        .default(200_000)
+        .describe(
+          'records of a kind that a target store that is running may be behind before the backfill slows down for it; 0 for any number',
+        ),
+      maxLagSeconds: z
+        .number()
+        .positive()
+        .optional()
+        .describe('the same for how long the oldest record may wait; any time by default'),
+      maxOriginSlowdown: z
+        .number()
+        .min(0)
+        .default(5)
+        .describe(
+          'so many times its usual time may a legacy store take for a chunk before the backfill slows down for it; 0 for any',
+        ),
+      maxOutboxShare: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.1)
+        .describe(
+          'how full the outbox of a captured legacy store may be before the backfill slows down for it; 0 for any',
+        ),
+      metricsAddress: z
+        .string()
+        .regex(HOST_AND_PORT, 'must be host:port')
+        .optional()
+        .describe(
+          'host:port on which `changeover backfill` answers /metrics (Prometheus) and /healthz, without a password: best 127.0.0.1:9466; nowhere by default',
+        ),
     })
     .prefault({}),
   run: z
@@ -104,8 +139,25 @@ export const configSchema = z.object({
         .max(20_000)
         .default(2_000)
         .describe('most changes that are offered to a store at once'),
+      metricsAddress: z
+        .string()
+        .regex(HOST_AND_PORT, 'must be host:port')
+        .optional()
+        .describe(
+          'host:port on which `changeover run` answers /metrics (Prometheus) and /healthz, without a password: best 127.0.0.1:9465; nowhere by default',
+        ),
     })
     .prefault({}),
+  lag: z
+    .object({
+      maxSeconds: z
+        .number()
+        .positive()
+        .default(60)
+        .describe('a store in which a record has waited for longer is called SLOW'),
+    })
+    .prefault({}),
+  deadLetters: deadLetterOptions.prefault({}),
   relay: z
     .object({
       batchSize: z

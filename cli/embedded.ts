@@ -10,7 +10,7 @@ import { intercept, redisMapping } from '../connectors/redis/intercept/intercept
 import { REDIS_KINDS } from '../connectors/redis/layout.ts';
 import type { RedisOptions } from '../connectors/redis/options.ts';
 import { ChangeoverError } from '../core/errors.ts';
-import { createCaptureMetrics } from '../core/metrics.ts';
+import { createCaptureMetrics } from '../core/metrics/capture-metrics.ts';
 import { type Closable, closeAll, runAll, type Service } from '../core/service.ts';
 import type { Shim } from '../producers/shim/shim.ts';
 import { readConfig } from './config.ts';

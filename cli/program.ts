@@ -4,7 +4,9 @@ import type { CommandContext } from './command.ts';
 import { registerBackfill } from './commands/backfill.ts';
 import { registerCapture } from './commands/capture.ts';
 import { registerConfig } from './commands/config.ts';
+import { registerDeadLetters } from './commands/dead-letters.ts';
 import { registerDemo } from './commands/demo.ts';
+import { registerLag } from './commands/lag.ts';
 import { registerRelay } from './commands/relay.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
@@ -18,7 +20,9 @@ const COMMANDS = [
   registerCapture,
   registerRelay,
   registerRun,
+  registerLag,
   registerServe,
+  registerDeadLetters,
   registerValidate,
   registerConfig,
 ];
@@ -32,12 +36,14 @@ Examples:
   changeover capture install            have every write to the legacy stores written into their outboxes, too
   changeover relay                      publish what the outboxes hold to the log, until stopped
   changeover run                        apply the log to the target stores, until stopped
+  changeover lag                        how far each target store is behind, and whether it moves
+  changeover dead-letters list          what the target stores have refused for good, and why
   changeover serve                      take changes by HTTP, until stopped
   changeover validate                   compare every entity in its legacy store and its followers
 
 Exit codes: 0 done, 1 defect, 2 usage or configuration, 3 items rejected, 4 holes, 5 differences, 6 unreachable,
 7 not allowed, 8 not supported or not as configured, 9 gap in the log, 10 disk full, 11 change rejected, 12 conflict,
-13 a program is missing, 14 outbox full, 130 stopped.`;
+13 a program is missing, 14 outbox full, 15 a follower has stalled, 130 stopped.`;
 
 /** The command line; what it does is in commands/. */
 export function createProgram(context: CommandContext): Command {

@@ -1,55 +1,47 @@
-import type { Sink } from '../connectors/connector.ts';
-import { ChangeoverError, messageOf } from '../core/errors.ts';
-import type { Logger } from '../core/logger.ts';
+import { messageOf } from '../core/errors.ts';
 import { retry } from '../core/retry.ts';
 import type { Service } from '../core/service.ts';
-import type { Log, LogRecord, RecordBatch, Subscription } from '../log/log.ts';
-import type { Codec } from '../schemas/codec.ts';
-import { type Apply, chain, type Received, type Stage } from './stage.ts';
-
-export interface PipelineOptions {
-  /** The store's name; with the log's prefix it makes the consumer group. */
-  readonly store: string;
-  readonly group: string;
-  readonly sink: Sink;
-  readonly log: Log;
-  readonly codec: Codec;
-  readonly logger: Logger;
-  /** From the outermost to the one next to the sink. */
-  readonly stages: readonly Stage[];
-  /** Upper bound on the changes that are offered to the store at once. */
-  readonly maxBatchChanges: number;
-  /** Whether to go on where records have expired before this store had them. */
-  readonly acceptGap?: boolean;
-}
+import type { Subscription } from '../log/log.ts';
+import { decode } from './decode.ts';
+import { Inbox } from './inbox.ts';
+import type { PipelineOptions } from './pipeline-options.ts';
+import { StoreFeeder } from './store-feeder.ts';
 
 /** A log that goes away while a pipeline starts is waited for, as it is later. */
 const SUBSCRIBE = { attempts: Number.POSITIVE_INFINITY, maxDelayMs: 5_000 } as const;
+/** Records that are decoded in one go; connections are not looked at meanwhile. */
+const DECODED_AT_ONCE = 500;
+/** Of values, decoded and waiting. They are several times as large in memory. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+/** How long a stop waits for the store's answer; a store that does not answer keeps nobody longer. */
+const STOP_WITHIN_MS = 8_000;
 
 /**
  * The one pipeline: receive → decode → (stages) → newest per key → guard → apply → commit. The last three before the
  * commit are the sink's. Each store has one of these, in a consumer group of its own.
  *
- * While the store applies a batch, the next one is received and decoded, so what has arrived meanwhile is the next
- * batch, and nothing waits when nothing has. A batch is committed only after the store confirmed all of it.
+ * Two loops meet at the inbox: one receives and decodes, the other feeds the store. So what has arrived while the store was
+ * busy is the next batch, and nothing waits when nothing has. A batch is committed only after everything in it has been
+ * dealt with: the store has confirmed it, or it stands among the dead letters.
  */
 export function createPipeline(options: PipelineOptions): Service {
-  const { sink, log, group, maxBatchChanges, acceptGap = false, logger } = options;
-  const apply = chain(options.stages, (batch) => sink.apply(batch.map(({ change }) => change)));
+  const { sink, log, group, acceptGap = false, onEvent = () => {}, logger, clock } = options;
   return {
     name: `pipeline ${options.store}`,
     run: async (signal) => {
       const subscription = await retry(
-        () => log.subscribe({ group, kinds: sink.kinds, maxBatchRecords: maxBatchChanges, acceptGap }),
+        () =>
+          log.subscribe({ group, kinds: sink.kinds, maxBatchRecords: DECODED_AT_ONCE, acceptGap, onEvent }),
         {
           policy: SUBSCRIBE,
+          clock,
           signal,
           onRetry: (error) =>
             logger.warn({ group, reason: messageOf(error) }, 'cannot follow the log, trying again'),
         },
       );
       try {
-        await drain(subscription, apply, options, signal);
+        await drain(subscription, options, signal);
       } finally {
         await subscription.close();
       }
@@ -59,56 +51,64 @@ export function createPipeline(options: PipelineOptions): Service {
 
 async function drain(
   subscription: Subscription,
-  apply: Apply,
-  { codec, logger }: PipelineOptions,
+  options: PipelineOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  // The batch that the store has now. Its error is thrown where it is awaited, at the latest when iteration ends.
-  let underWay: Promise<void> = Promise.resolve();
-  // Nobody waits for a commit before the next batch is applied: it says only what need not be applied again.
-  let committed: Promise<void> = Promise.resolve();
+  const { codec, maxBatchChanges } = options;
+  const inbox = new Inbox();
   const failed = new AbortController();
-  try {
-    for await (const batch of subscription.batches(AbortSignal.any([signal, failed.signal]))) {
-      const received = batch.records.map((record) => decodeRecord(record, codec));
-      await underWay;
-      underWay = applyAndCommit(batch, received);
-      // So that a store that fails while the log is silent ends the wait for the next batch.
-      underWay.catch(() => failed.abort());
-    }
-  } finally {
-    // Nothing of ours is under way any more when the subscription is closed, whatever ended the loop.
-    await Promise.allSettled([underWay]);
-    await Promise.allSettled([committed]);
-  }
-  await underWay;
-  await committed;
+  const stop = AbortSignal.any([signal, failed.signal]);
+  stop.addEventListener('abort', () => inbox.end());
+  if (stop.aborted) inbox.end();
+  const feeder = new StoreFeeder({ ...options, subscription, inbox });
 
-  async function applyAndCommit(batch: RecordBatch, received: readonly Received[]): Promise<void> {
-    if (!subscription.isCurrent(batch)) {
-      logger.info(
-        { records: batch.records.length },
-        'partitions moved; their records will be delivered again',
+  const receive = async (): Promise<void> => {
+    for await (const batch of subscription.batches(stop)) {
+      await inbox.roomFor({ maxRecords: maxBatchChanges, maxBytes: MAX_WAITING_BYTES });
+      const { records, generation } = batch;
+      inbox.put(
+        records.map((record) => decode(record, codec)),
+        generation,
       );
-      return;
+      // While there is more to decode than one slice, others get their turn in between.
+      if (records.length === DECODED_AT_ONCE) await new Promise(setImmediate);
     }
-    await apply(received, signal);
-    const commit = subscription.commit(batch);
-    committed = Promise.all([committed, commit]).then(() => {});
-    committed.catch(() => failed.abort());
-  }
+    inbox.end();
+  };
+
+  // Whichever fails ends the other; the first reason is told.
+  const parts = [receive(), unlessTooLate(feeder.run(stop), signal, options)].map((part) =>
+    part.catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    }),
+  );
+  const results = await Promise.allSettled(parts);
+  if (failed.signal.aborted) throw failed.signal.reason;
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
 }
 
-function decodeRecord(record: LogRecord, codec: Codec): Received {
-  const { kind, key, partition, offset, value } = record;
+/** A stop does not wait for a store that does not answer: what it was offered is not committed, and is offered again. */
+async function unlessTooLate(
+  work: Promise<void>,
+  signal: AbortSignal,
+  { store, clock, logger }: PipelineOptions,
+): Promise<void> {
+  const over = new AbortController();
+  const tooLate = async (): Promise<void> => {
+    await new Promise((resolve) => {
+      if (signal.aborted) resolve(undefined);
+      signal.addEventListener('abort', resolve, { once: true });
+      over.signal.addEventListener('abort', resolve, { once: true });
+    });
+    await clock.sleep(STOP_WITHIN_MS, over.signal);
+    logger.warn({ store }, 'the store has not answered in time; what it was offered will be offered again');
+  };
   try {
-    if (value === null) throw new Error(`The record of ${kind} ${key} has no value`);
-    return { record, change: codec.decode(kind, key, value) };
-  } catch (error) {
-    throw new ChangeoverError(
-      'change-rejected',
-      `${messageOf(error)} (partition ${partition}, offset ${offset})`,
-      { hint: 'Look at who writes to that topic: only changeover may.', cause: error },
-    );
+    await Promise.race([work, tooLate()]);
+  } finally {
+    work.catch(() => {});
+    over.abort();
   }
 }

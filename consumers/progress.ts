@@ -1,29 +1,34 @@
-import type { Stage } from './stage.ts';
+/** What became of one batch, once everything in it had been dealt with. */
+export interface BatchResult {
+  readonly received: number;
+  readonly applied: number;
+  readonly stale: number;
+  /** Of which no store will hear any more but through a dead letter. */
+  readonly refused: number;
+  readonly bytes: number;
+  /** From the offer to the store's last answer, retries included. */
+  readonly applyMs: number;
+  /** When the log got the newest of the records, in ms since 1970. */
+  readonly newestMs: number;
+}
 
-/** What a pipeline has done since it started. */
+/** What a pipeline has done since it started: received = applied + stale + refused. */
 export interface PipelineProgress {
   readonly received: number;
   readonly applied: number;
   readonly stale: number;
+  readonly refused: number;
   readonly batches: number;
 }
 
-export const NO_PROGRESS: PipelineProgress = { received: 0, applied: 0, stale: 0, batches: 0 };
+export const NO_PROGRESS: PipelineProgress = { received: 0, applied: 0, stale: 0, refused: 0, batches: 0 };
 
-/** Tells `report` the new totals after each batch that the store confirmed. */
-export function countOutcomes(report: (progress: PipelineProgress) => void): Stage {
-  let total = NO_PROGRESS;
-  return (next) => async (batch, signal) => {
-    const outcomes = await next(batch, signal);
-    const applied = outcomes.filter((outcome) => outcome.status === 'applied').length;
-    const stale = outcomes.filter((outcome) => outcome.status === 'stale').length;
-    total = {
-      received: total.received + batch.length,
-      applied: total.applied + applied,
-      stale: total.stale + stale,
-      batches: total.batches + 1,
-    };
-    report(total);
-    return outcomes;
+export function progressed(total: PipelineProgress, batch: BatchResult): PipelineProgress {
+  return {
+    received: total.received + batch.received,
+    applied: total.applied + batch.applied,
+    stale: total.stale + batch.stale,
+    refused: total.refused + batch.refused,
+    batches: total.batches + 1,
   };
 }

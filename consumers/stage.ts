@@ -12,8 +12,8 @@ export interface Received {
 export type Apply = (batch: readonly Received[], signal: AbortSignal) => Promise<readonly Outcome[]>;
 
 /**
- * What stands between the log and the sink is a chain of small stages, each with one job: skip what the store already
- * has, measure, stop on a rejection; later retry, dead letters, breaker. A stage wraps the next one.
+ * What stands between the log and the sink is a chain of small stages, each with one job: try again what may pass, skip what
+ * the store already has. A stage wraps the next one.
  */
 export type Stage = (next: Apply) => Apply;
 

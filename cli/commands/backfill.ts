@@ -1,5 +1,8 @@
 import { Option } from 'commander';
+import { Registry } from 'prom-client';
 import { systemClock } from '../../core/clock.ts';
+import { createBackfillMetrics } from '../../core/metrics/backfill-metrics.ts';
+import { runAll } from '../../core/service.ts';
 import { estimateBackfill, type KindEstimate } from '../../producers/backfill/estimate.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import {
@@ -16,7 +19,16 @@ import { count, duration, items, rate, table } from '../output/format.ts';
 import { openProgress } from '../output/progress.ts';
 import { RejectedFile } from '../output/rejected-file.ts';
 import { chosenKinds } from '../routes.ts';
-import { assertNothingRejected, assertRead, backfill, originSources } from '../work/backfill.ts';
+import {
+  assertNothingRejected,
+  assertRead,
+  type BackfillWork,
+  backfill,
+  originSources,
+} from '../work/backfill.ts';
+import { metricsServer } from '../work/metrics-server.ts';
+import { openOutboxDepths } from '../work/outbox-depths.ts';
+import { registerBackfillOrders } from './backfill-orders.ts';
 
 interface Flags {
   readonly kinds?: readonly Kind[];
@@ -34,7 +46,7 @@ const SAMPLE_ITEMS = 5_000;
 
 export const registerBackfill: RegisterCommand = (program, context) => {
   const { batchSize, parallelism, ratePerSecond } = configSchema.shape.backfill.unwrap().shape;
-  program
+  const command = program
     .command('backfill')
     .summary('read every entity from its legacy store and publish it to the log')
     .description(
@@ -52,12 +64,12 @@ export const registerBackfill: RegisterCommand = (program, context) => {
       new Option('--resume-from <run>', 'go on with this run').argParser(wholeNumber).conflicts('restart'),
     )
     .option('--restart', 'begin a new run, even when the last one has not finished')
-    .action(async (flags: Flags, command) => {
-      const config = configOf(command, context);
-      await withDeployment(config, (deployment) =>
+    .action(async (flags: Flags, self) => {
+      await withDeployment(configOf(self, context), (deployment) =>
         flags.dryRun ? dryRun(deployment, flags, context) : run(deployment, flags, context),
       );
     });
+  registerBackfillOrders(command, context);
 };
 
 async function run(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {
@@ -65,28 +77,64 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
   const rejectedFile = new RejectedFile(flags.rejected);
   const startedMs = performance.now();
   const kinds = chosenKinds(routes, flags.kinds);
-  const result = await backfill(
-    deployment,
-    {
-      kinds,
-      batchSize: flags.batchSize ?? config.backfill.batchSize,
-      parallelism: flags.parallelism ?? config.backfill.parallelism,
-      ratePerSecond: flags.rate ?? config.backfill.ratePerSecond,
-      resume: flags.resumeFrom ?? (flags.restart ? 'never' : 'unfinished'),
-      progress: openProgress({ quiet: flags.json ?? false }),
-      rejectedFile,
-      onPlan: ({ generation, resumed }) => {
-        if (!resumed) rejectedFile.beginAnew();
-        context.note(resumed ? `Going on with backfill ${generation}.` : `Backfill ${generation}.`);
-      },
+  const origins = new Set(kinds.map((kind) => routes.origins.get(kind) ?? ''));
+  const outboxes = openOutboxDepths(config, [...origins]);
+  const registry = new Registry();
+  const work: BackfillWork = {
+    kinds,
+    batchSize: flags.batchSize ?? config.backfill.batchSize,
+    parallelism: flags.parallelism ?? config.backfill.parallelism,
+    ratePerSecond: flags.rate ?? config.backfill.ratePerSecond,
+    resume: flags.resumeFrom ?? (flags.restart ? 'never' : 'unfinished'),
+    progress: openProgress({ quiet: flags.json ?? false }),
+    rejectedFile,
+    metrics: createBackfillMetrics(registry),
+    outboxes: () => outboxes.read(),
+    onPlan: ({ generation, resumed }) => {
+      if (!resumed) rejectedFile.beginAnew();
+      context.note(resumed ? `Going on with backfill ${generation}.` : `Backfill ${generation}.`);
     },
-    context.signal,
-  );
-  const elapsedMs = performance.now() - startedMs;
-  if (flags.json) context.print(JSON.stringify({ ...result, elapsedMs }));
-  else context.print(`Published ${items(result.published, 'entity')} in ${duration(elapsedMs)}.`);
-  assertRead(result);
-  assertNothingRejected(rejectedFile, result.rejected);
+  };
+  try {
+    const result = await measured(deployment, registry, context.signal, (signal) =>
+      backfill(deployment, work, signal),
+    );
+    const elapsedMs = performance.now() - startedMs;
+    if (flags.json) context.print(JSON.stringify({ ...result, elapsedMs }));
+    else context.print(`Published ${items(result.published, 'entity')} in ${duration(elapsedMs)}.`);
+    assertRead(result);
+    assertNothingRejected(rejectedFile, result.rejected);
+  } finally {
+    await outboxes.close();
+  }
+}
+
+/** With the metrics beside it, where they are wanted. */
+async function measured<T>(
+  { config }: Deployment,
+  registry: Registry,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { metricsAddress: address } = config.backfill;
+  if (address === undefined) return work(signal);
+  const server = metricsServer({
+    option: 'backfill.metricsAddress',
+    address,
+    registry,
+    health: () => ({}),
+  });
+  const over = new AbortController();
+  const done = Promise.withResolvers<T>();
+  const working = {
+    name: 'backfill',
+    run: async (stop: AbortSignal): Promise<void> => {
+      done.resolve(await work(stop));
+      over.abort();
+    },
+  };
+  await runAll([server, working], AbortSignal.any([signal, over.signal]));
+  return done.promise;
 }
 
 async function dryRun(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {

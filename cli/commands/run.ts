@@ -1,15 +1,19 @@
+import { Registry } from 'prom-client';
+import type { PartitionLag } from '../../consumers/lag/read-lag.ts';
 import { systemClock } from '../../core/clock.ts';
-import { messageOf } from '../../core/errors.ts';
-import type { Logger } from '../../core/logger.ts';
+import { createFollowerMetrics, type FollowerMetrics } from '../../core/metrics/follower-metrics.ts';
 import { runAll, type Service, unlessAborted } from '../../core/service.ts';
 import type { Log } from '../../log/log.ts';
 import { type CommandContext, configOf, nameList, type RegisterCommand } from '../command.ts';
 import { type Deployment, withDeployment } from '../deployment.ts';
-import { count, items } from '../output/format.ts';
+import { followerNote, followerSummary } from '../output/follower-report.ts';
 import { relayReporter, relaySummary } from '../output/relay-report.ts';
 import { chosenOrigins, chosenTargets } from '../routes.ts';
-import { caughtUp, type Follower, followerLag, openFollowers } from '../work/followers.ts';
-import { openRelays } from '../work/relays.ts';
+import { assertNothingRefused } from '../work/dead-letters.ts';
+import { caughtUp, type Follower, followerHealth, openFollowers } from '../work/followers.ts';
+import { metricsServer } from '../work/metrics-server.ts';
+import { openRelays, type RelayOfStore, relayHealth } from '../work/relays.ts';
+import { watchLag } from '../work/watch-lag.ts';
 
 interface Flags {
   readonly stores?: string;
@@ -18,7 +22,12 @@ interface Flags {
   readonly relay?: boolean;
 }
 
-const REPORT_EVERY_MS = 5_000;
+interface Observed {
+  readonly followers: readonly Follower[];
+  readonly relays: readonly RelayOfStore[];
+  readonly registry: Registry;
+  readonly metrics: FollowerMetrics;
+}
 
 export const registerRun: RegisterCommand = (program, context) => {
   program
@@ -38,11 +47,19 @@ export const registerRun: RegisterCommand = (program, context) => {
 
 async function run(deployment: Deployment, flags: Flags, context: CommandContext): Promise<void> {
   const targets = chosenTargets(deployment.routes, nameList(flags.stores));
-  const followers = await openFollowers(deployment, targets, flags);
+  const registry = new Registry();
+  const metrics = createFollowerMetrics(registry, systemClock);
+  const followers = await openFollowers(deployment, targets, {
+    acceptGap: flags.acceptGap ?? false,
+    metrics,
+  });
   const log = await deployment.log();
   const relaying = flags.relay
     ? await openRelays(deployment, chosenOrigins(deployment.routes, undefined), {
         untilEmpty: flags.untilCaughtUp ?? false,
+        registry,
+        // One address for all that runs here.
+        listens: false,
       })
     : undefined;
   const relays = relaying?.relays ?? [];
@@ -68,8 +85,7 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
       },
     },
     ...(relaying?.beside ?? []),
-    reporter(log, followers, deployment.logger, context),
-    relayReporter(relays, context),
+    ...observers(log, { followers, relays, registry, metrics }, deployment, context),
   ];
   if (flags.untilCaughtUp) {
     services.push({
@@ -88,42 +104,26 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
   }
   await runAll(services, signal);
   for (const relay of relays) context.print(relaySummary(relay));
-  for (const follower of followers) context.print(summaryOf(follower));
+  for (const follower of followers) context.print(followerSummary(follower));
   // Who waits for the end of the work must not take a stop for it.
-  if (flags.untilCaughtUp) context.signal.throwIfAborted();
+  if (flags.untilCaughtUp) {
+    context.signal.throwIfAborted();
+    assertNothingRefused(followers);
+  }
 }
 
-function reporter(
-  log: Log,
-  followers: readonly Follower[],
-  logger: Logger,
-  context: CommandContext,
-): Service {
-  return {
-    name: 'reporter',
-    run: async (signal) => {
-      while (!signal.aborted) {
-        try {
-          await systemClock.sleep(REPORT_EVERY_MS, signal);
-        } catch {
-          return;
-        }
-        for (const follower of followers) {
-          try {
-            const lag = await followerLag(log, follower, signal);
-            context.note(`${summaryOf(follower)}; ${count(lag)} to go`);
-          } catch (error) {
-            if (signal.aborted) return;
-            // The pipelines themselves know whether they can go on.
-            logger.warn({ store: follower.store.name, reason: messageOf(error) }, 'cannot ask for the lag');
-          }
-        }
-      }
-    },
+/** What runs beside the pipelines to say how they are: on standard error, and to Prometheus where it is wanted. */
+function observers(log: Log, observed: Observed, deployment: Deployment, context: CommandContext): Service[] {
+  const { followers, relays, registry, metrics } = observed;
+  const { config, logger } = deployment;
+  const metricsOf: Service[] = [];
+  const option = config.run.metricsAddress === undefined ? 'relay.metricsAddress' : 'run.metricsAddress';
+  const address = config.run.metricsAddress ?? (relays.length > 0 ? config.relay.metricsAddress : undefined);
+  const health = () => ({ ...followerHealth(followers), ...relayHealth(relays) });
+  if (address !== undefined) metricsOf.push(metricsServer({ option, address, registry, health }));
+  const onLag = (follower: Follower, lag: readonly PartitionLag[] | undefined): void => {
+    metrics.lag(follower.store.name, lag);
+    if (lag !== undefined) context.note(followerNote(follower, lag));
   };
-}
-
-function summaryOf({ store, progress }: Follower): string {
-  const { received, applied, stale } = progress();
-  return `${store.name}: ${items(received, 'change')} received, ${count(applied)} applied, ${count(stale)} stale`;
+  return [...metricsOf, watchLag({ log, followers, logger, onLag }), relayReporter(relays, context)];
 }

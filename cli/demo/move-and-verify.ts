@@ -7,6 +7,7 @@ import { openProgress } from '../output/progress.ts';
 import type { RejectedFile } from '../output/rejected-file.ts';
 import { chosenKinds } from '../routes.ts';
 import { assertRead, backfill } from '../work/backfill.ts';
+import { assertNothingRefused } from '../work/dead-letters.ts';
 import { caughtUp, type Follower, openFollowers } from '../work/followers.ts';
 import { comparePairs, comparisonTable, isClean, pairsOf } from '../work/validate.ts';
 
@@ -20,6 +21,7 @@ export async function moveAndVerify(
   const followers = await openFollowers(deployment, targets);
   context.note('Moving: legacy stores → Kafka → Neo4j, Milvus, Postgres');
   await move(deployment, followers, rejectedFile, context);
+  assertNothingRefused(followers);
 
   const startedMs = performance.now();
   const pairs = await pairsOf(deployment, chosenKinds(deployment.routes, undefined), targets);

@@ -23,9 +23,14 @@ const up = (lines: number): string => `\x1b[${lines}A`;
 export function bars(terminal: Terminal, clock: Pick<Clock, 'elapsedMs'> = systemClock): ProgressView {
   const paces = new Map<string, Pace>();
   let timer: NodeJS.Timeout | undefined;
+  let remarkText = '';
+  /** One line, below the bars. */
+  const remarkLines = (): readonly string[] =>
+    remarkText === '' ? [] : [`  ${remarkText}`.slice(0, Math.max(1, terminal.columns - 1))];
   const draw = (): void => {
     // One line less than the screen has, or moving up would not reach the empty line.
-    const lines = barLines([...paces.values()], terminal.columns).slice(0, Math.max(1, terminal.rows - 2));
+    const all = [...barLines([...paces.values()], terminal.columns), ...remarkLines()];
+    const lines = all.slice(0, Math.max(1, terminal.rows - 2));
     terminal.write(`${frame(lines)}${up(lines.length)}\r`);
   };
   const stop = (): void => {
@@ -45,6 +50,9 @@ export function bars(terminal: Terminal, clock: Pick<Clock, 'elapsedMs'> = syste
       process.on('exit', stop);
     },
     advance: (name, items) => paces.get(name)?.advance(items),
+    remark: (text) => {
+      remarkText = text;
+    },
     stop,
   };
 }

@@ -3,6 +3,8 @@ import { Pace } from './pace.ts';
 import type { ProgressView } from './progress-view.ts';
 
 const LINE_EVERY_MS = 2_000;
+/** What goes on holding it back is told again, so that nothing waits in silence. */
+const REMARK_EVERY_MS = 30_000;
 
 /** For files and pipes: a line for what moves, now and then, and one when it is done. */
 export function plainLines(
@@ -10,6 +12,7 @@ export function plainLines(
   clock: Pick<Clock, 'elapsedMs'> = systemClock,
 ): ProgressView {
   const lines = new Map<string, { readonly pace: Pace; shownMs: number }>();
+  let remarked = { words: '', shownMs: 0 };
   return {
     start(started) {
       const shownMs = clock.elapsedMs();
@@ -26,6 +29,14 @@ export function plainLines(
       line.shownMs = nowMs;
       const words = [`${pace.done} of ${pace.goal}`, pace.speed, pace.left].filter((word) => word !== '');
       output.write(`${name}: ${words.join(', ')}\n`);
+    },
+    remark(text) {
+      const nowMs = clock.elapsedMs();
+      // Numbers change all the time.
+      const words = text.replaceAll(/[\d.,]+/g, '');
+      if (words === remarked.words && (text === '' || nowMs - remarked.shownMs < REMARK_EVERY_MS)) return;
+      remarked = { words, shownMs: nowMs };
+      output.write(text === '' ? 'nothing holds it back\n' : `${text}\n`);
     },
     stop: () => {},
   };

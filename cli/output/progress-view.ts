@@ -8,5 +8,7 @@ export interface ProgressLine {
 export interface ProgressView {
   start(lines: readonly ProgressLine[]): void;
   advance(name: string, items: number): void;
+  /** What holds it back now; empty where nothing does. May be called often. */
+  remark(text: string): void;
   stop(): void;
 }

@@ -4,7 +4,7 @@ import type { ProgressView } from './progress-view.ts';
 
 export type { ProgressLine, ProgressView } from './progress-view.ts';
 
-const silent: ProgressView = { start: () => {}, advance: () => {}, stop: () => {} };
+const silent: ProgressView = { start: () => {}, advance: () => {}, remark: () => {}, stop: () => {} };
 
 /** On standard error: bars on a terminal, a line now and then elsewhere. */
 export function openProgress(options: { readonly quiet: boolean }): ProgressView {

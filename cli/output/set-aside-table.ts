@@ -1,5 +1,6 @@
 import type { SetAsideEntry } from '../../connectors/capture.ts';
 import { table } from './format.ts';
+import { oneLine } from './one-line.ts';
 
 const LONGEST_KEY = 80;
 const LONGEST_REASON = 200;
@@ -17,11 +18,4 @@ export function setAsideTable(store: string, entries: readonly SetAsideEntry[]):
       oneLine(reason, LONGEST_REASON),
     ]),
   );
-}
-
-function oneLine(text: string, longest: number): string {
-  const shown = /[\p{C}\p{Zl}\p{Zp}]/u.test(text)
-    ? JSON.stringify(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '�')
-    : text;
-  return shown.length <= longest ? shown : `${shown.slice(0, longest)}…`;
 }

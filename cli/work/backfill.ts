@@ -1,13 +1,16 @@
 import { systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
+import type { BackfillMetrics } from '../../core/metrics/backfill-metrics.ts';
 import {
   type BackfillPlan,
   type BackfillResult,
   type KindSource,
   runBackfill,
 } from '../../producers/backfill/backfill.ts';
+import type { Watch } from '../../producers/backfill/watch.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { type Deployment, WRITER } from '../deployment.ts';
+import { backfillRemark } from '../output/backfill-remark.ts';
 import { items } from '../output/format.ts';
 import type { ProgressView } from '../output/progress.ts';
 import type { RejectedFile } from '../output/rejected-file.ts';
@@ -20,6 +23,9 @@ export interface BackfillWork {
   readonly resume: 'unfinished' | 'never' | number;
   readonly progress: ProgressView;
   readonly rejectedFile: RejectedFile;
+  readonly metrics?: BackfillMetrics;
+  /** What the outboxes hold, where live writes are to go first. */
+  readonly outboxes?: Watch['outboxes'];
   readonly onPlan?: (plan: BackfillPlan) => void;
 }
 
@@ -54,13 +60,20 @@ export async function backfill(
         parallelism: work.parallelism,
         ratePerSecond: work.ratePerSecond,
         resume: work.resume,
+        watch: watchOf(deployment, work),
         onPlan: (plan) => {
           work.onPlan?.(plan);
           work.progress.start(plan.kinds.map(({ kind, total, done }) => ({ name: kind, total, done })));
         },
         onChunk: (kind, published, rejected) => {
           work.progress.advance(kind, published + rejected.length);
+          work.metrics?.moved(kind, published, rejected.length);
           for (const item of rejected) work.rejectedFile.add(storeOf.get(kind) ?? '', item);
+        },
+        onScan: (kind, ms) => work.metrics?.scanned(kind, ms / 1_000),
+        onState: (state) => {
+          work.progress.remark(backfillRemark(state));
+          work.metrics?.throttled(state.reasons, state.limitPerSecond);
         },
       },
       signal,
@@ -69,6 +82,23 @@ export async function backfill(
     work.progress.stop();
     work.rejectedFile.close();
   }
+}
+
+/** For whom it goes slower: the target stores, whoever applies the log to them, and the origin. */
+function watchOf({ config, routes }: Deployment, { outboxes }: BackfillWork): Watch {
+  const { maxLagRecords, maxLagSeconds, maxOriginSlowdown, maxOutboxShare } = config.backfill;
+  const followers = Array.from(routes.followers, ([name, kinds]) => {
+    const store = `target.${name}`;
+    return { store, group: store, kinds };
+  });
+  return {
+    followers,
+    maxLagRecords: maxLagRecords === 0 ? Number.POSITIVE_INFINITY : maxLagRecords,
+    maxLagSeconds: maxLagSeconds ?? Number.POSITIVE_INFINITY,
+    maxOriginSlowdown,
+    maxOutboxShare,
+    ...(outboxes !== undefined && maxOutboxShare > 0 && { outboxes }),
+  };
 }
 
 /** Throws `holes` when a stretch of a source could not be read. */

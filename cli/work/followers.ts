@@ -1,13 +1,15 @@
 import type { Store } from '../../connectors/connector.ts';
 import { createPipeline } from '../../consumers/pipeline.ts';
-import { countOutcomes, NO_PROGRESS, type PipelineProgress } from '../../consumers/progress.ts';
+import { NO_PROGRESS, type PipelineProgress, progressed } from '../../consumers/progress.ts';
+import { type BreakerState, retryPassing } from '../../consumers/retry-passing.ts';
 import { skipEcho } from '../../consumers/skip-echo.ts';
-import { stopOnRejection } from '../../consumers/stop-on-rejection.ts';
 import { systemClock } from '../../core/clock.ts';
+import type { FollowerMetrics } from '../../core/metrics/follower-metrics.ts';
 import { retry } from '../../core/retry.ts';
 import { type Service, unlessAborted } from '../../core/service.ts';
 import { type Log, lagOf } from '../../log/log.ts';
 import type { Deployment } from '../deployment.ts';
+import { refusalsOf } from './dead-letters.ts';
 
 /** A target store that follows the log, and what its pipeline has done so far. */
 export interface Follower {
@@ -16,11 +18,13 @@ export interface Follower {
   readonly group: string;
   readonly pipeline: Service;
   progress(): PipelineProgress;
+  breaker(): BreakerState;
 }
 
 export interface FollowOptions {
   /** Go on where records have expired before a store had them. */
   readonly acceptGap?: boolean;
+  readonly metrics?: FollowerMetrics;
 }
 
 /** Opens and prepares the target stores, and makes a pipeline for each, in a consumer group of its own. */
@@ -38,31 +42,48 @@ async function openFollower(
   deployment: Deployment,
   log: Log,
   name: string,
-  { acceptGap = false }: FollowOptions,
+  { acceptGap = false, metrics }: FollowOptions,
 ): Promise<Follower> {
   const { config, codec, logger } = deployment;
   const store = await deployment.store('target', name);
   await store.prepare();
   const group = store.name;
   let progress = NO_PROGRESS;
+  let breaker: BreakerState = 'closed';
+  metrics?.follows(store.name);
   const pipeline = createPipeline({
     store: store.name,
     group,
     sink: store.sink,
     log,
     codec,
+    clock: systemClock,
     logger: logger.child({ group }),
     stages: [
-      countOutcomes((total) => {
-        progress = total;
+      retryPassing({
+        store: store.name,
+        clock: systemClock,
+        logger,
+        onRetry: () => metrics?.retried(store.name),
+        onBreaker: (state) => {
+          breaker = state;
+          metrics?.breaker(store.name, state === 'open');
+        },
       }),
-      stopOnRejection(store.name),
       skipEcho(store.name),
     ],
+    refuse: refusalsOf(deployment, log, store.name),
+    onBatch: (batch) => {
+      progress = progressed(progress, batch);
+      metrics?.batch(store.name, batch);
+    },
+    onEvent: ({ type }) => {
+      if (type !== 'fetched') metrics?.group(store.name, type);
+    },
     maxBatchChanges: config.run.maxBatchChanges,
     acceptGap,
   });
-  return { store, group, pipeline, progress: () => progress };
+  return { store, group, pipeline, progress: () => progress, breaker: () => breaker };
 }
 
 const POLL_MS = 100;
@@ -96,9 +117,11 @@ function patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   return retry(work, { policy: { attempts: Number.POSITIVE_INFINITY, maxDelayMs: 5_000 }, signal });
 }
 
-/** Records that the follower has yet to commit. */
-export async function followerLag(log: Log, follower: Follower, signal: AbortSignal): Promise<number> {
-  const { kinds } = follower.store.sink;
-  const positions = await unlessAborted(log.positions(kinds, follower.group), signal);
-  return positions.reduce((sum, position) => sum + lagOf(position), 0);
+/** What `/healthz` says of them. */
+export function followerHealth(followers: readonly Follower[]): object {
+  const entries = followers.map(({ store, progress, breaker }) => [
+    store.name,
+    { ...progress(), breaker: breaker() },
+  ]);
+  return { followers: Object.fromEntries(entries) };
 }

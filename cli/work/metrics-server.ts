@@ -5,6 +5,8 @@ import { ChangeoverError, messageOf, systemCodeOf } from '../../core/errors.ts';
 import type { Service } from '../../core/service.ts';
 
 export interface MetricsServerOptions {
+  /** The name of the option that the address comes from. */
+  readonly option: string;
   /** `host:port` */
   readonly address: string;
   readonly registry: Registry;
@@ -13,7 +15,7 @@ export interface MetricsServerOptions {
 }
 
 /** Answers /metrics and /healthz, and nothing else. */
-export function metricsServer({ address, registry, health }: MetricsServerOptions): Service {
+export function metricsServer({ option, address, registry, health }: MetricsServerOptions): Service {
   const at = address.lastIndexOf(':');
   const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1');
   const port = Number(address.slice(at + 1));
@@ -41,7 +43,7 @@ export function metricsServer({ address, registry, health }: MetricsServerOption
         if (signal.aborted) return;
         throw new ChangeoverError(
           systemCodeOf(error) === 'EADDRINUSE' ? 'conflict' : 'config',
-          `Cannot listen on relay.metricsAddress ${address}: ${messageOf(error)}`,
+          `Cannot listen on ${option} ${address}: ${messageOf(error)}`,
           { hint: 'Name an address of this machine whose port is free, or leave it out.', cause: error },
         );
       } finally {

@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import type { CaptureStatus } from '../../connectors/capture.ts';
 import { systemClock } from '../../core/clock.ts';
-import { type CaptureMetrics, createCaptureMetrics } from '../../core/metrics.ts';
+import { type CaptureMetrics, createCaptureMetrics } from '../../core/metrics/capture-metrics.ts';
 import type { Service } from '../../core/service.ts';
 import type { Log } from '../../log/log.ts';
 import type { RelayEvent } from '../../producers/relay/events.ts';
@@ -53,17 +53,22 @@ export async function openRelays(
     relayOf(deployment, await deployment.origin(name), { log, metrics, untilEmpty });
   const relays = await Promise.all(names.map(open));
   const { metricsAddress: address } = deployment.config.relay;
-  const health = () => ({
-    relays: Object.fromEntries(relays.map(({ store, relay }) => [store.name, relay.progress()])),
-  });
+  const health = () => relayHealth(relays);
   return {
     relays,
     registry,
     beside: [
       ...relays.map(({ watch }) => watch),
-      ...(address === undefined || !listens ? [] : [metricsServer({ address, registry, health })]),
+      ...(address === undefined || !listens
+        ? []
+        : [metricsServer({ option: 'relay.metricsAddress', address, registry, health })]),
     ],
   };
+}
+
+/** What `/healthz` says of them. */
+export function relayHealth(relays: readonly RelayOfStore[]): object {
+  return { relays: Object.fromEntries(relays.map(({ store, relay }) => [store.name, relay.progress()])) };
 }
 
 /**

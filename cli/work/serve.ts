@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { systemClock } from '../../core/clock.ts';
-import { type CaptureMetrics, createCaptureMetrics } from '../../core/metrics.ts';
+import { type CaptureMetrics, createCaptureMetrics } from '../../core/metrics/capture-metrics.ts';
 import type { Service } from '../../core/service.ts';
 import type { Log } from '../../log/log.ts';
 import type { Writers } from '../../producers/shim/change-writer.ts';

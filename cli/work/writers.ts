@@ -1,5 +1,5 @@
 import { ChangeoverError } from '../../core/errors.ts';
-import type { CaptureMetrics } from '../../core/metrics.ts';
+import type { CaptureMetrics } from '../../core/metrics/capture-metrics.ts';
 import type { ChangeWriter, Writers } from '../../producers/shim/change-writer.ts';
 import type { ShimObserver } from '../../producers/shim/failure.ts';
 import { openShim, type Shim } from '../../producers/shim/shim.ts';

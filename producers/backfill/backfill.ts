@@ -1,53 +1,13 @@
-import type { RejectedItem, Source } from '../../connectors/connector.ts';
-import type { Clock } from '../../core/clock.ts';
-import { ChangeoverError } from '../../core/errors.ts';
-import { createRateLimiter, unlimited } from '../../core/rate-limiter.ts';
-import type { RetryPolicy } from '../../core/retry.ts';
 import { forEachLimited } from '../../core/sequence.ts';
-import type { Log } from '../../log/log.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
-import { FIRST_CAPTURED_VERSION } from '../../schemas/version.ts';
-import { FRESH_RANGE, type RangeFact, type RunFact, rangeSubject, readFacts, writeRun } from './facts.ts';
+import { FRESH_RANGE, type RangeFact, type RunFact, rangeSubject, writeRun } from './facts.ts';
+import type { BackfillOptions, BackfillPlan, KindSource } from './options.ts';
+import { beside, type Pacing, paceOf } from './pacing.ts';
 import { moveRange, type RangeContext, type RangeWork } from './range-worker.ts';
+import { startRun } from './start-run.ts';
 
-/** Where a kind is read from. */
-export interface KindSource {
-  readonly kind: Kind;
-  readonly source: Source;
-  /** The store's name in the configuration; the `origin.store` of what is read from it. */
-  readonly store: string;
-}
-
-export interface BackfillOptions {
-  readonly sources: readonly KindSource[];
-  readonly log: Log;
-  readonly clock: Clock;
-  /** Who runs it, for the changes' origin: a host and process. */
-  readonly writer: string;
-  readonly batchSize: number;
-  /** Ranges that are moved at once. */
-  readonly parallelism: number;
-  /** Items a second over all kinds; undefined for as fast as it goes. */
-  readonly ratePerSecond?: number | undefined;
-  readonly retryPolicy?: Partial<RetryPolicy>;
-  /** Which run to go on with: `unfinished` is the newest if it has not finished, else a new one. */
-  readonly resume: 'unfinished' | 'never' | number;
-  readonly onPlan: (plan: BackfillPlan) => void;
-  readonly onChunk: (kind: Kind, published: number, rejected: readonly RejectedItem[]) => void;
-}
-
-export interface BackfillPlan {
-  readonly generation: number;
-  readonly resumed: boolean;
-  /** Items in the sources now, and what earlier parts of a resumed run have already moved. */
-  readonly kinds: readonly {
-    readonly kind: Kind;
-    readonly store: string;
-    readonly total: number;
-    readonly done: number;
-  }[];
-}
+export type { BackfillOptions, BackfillPlan, KindSource } from './options.ts';
 
 export interface Hole {
   readonly kind: Kind;
@@ -66,7 +26,8 @@ export interface BackfillResult {
 /**
  * Reads every entity of the given kinds from its origin and publishes it, in key order within each range, ranges side by
  * side. Can be killed at any moment: the next run goes on where the log had confirmed the last one, with the same
- * generation, and what is published twice is the same statement twice.
+ * generation, and what is published twice is the same statement twice. Meanwhile it obeys the operator's orders in the
+ * control topic, and goes slower for those whom it is to watch.
  */
 export async function runBackfill(options: BackfillOptions, signal: AbortSignal): Promise<BackfillResult> {
   const { log, sources } = options;
@@ -75,15 +36,17 @@ export async function runBackfill(options: BackfillOptions, signal: AbortSignal)
   const works = worksOf(run, ranges, sources);
   options.onPlan({ generation: run.generation, resumed, kinds: await totalsOf(works, sources) });
 
+  const pacing = paceOf(options, run.generation);
+  await pacing.supervisor.begin();
   const publisher = await log.publisher();
   const facts: { readonly work: RangeWork<Kind>; readonly fact: RangeFact }[] = [];
   try {
-    const context = rangeContext(options, run.generation, publisher);
+    const context = { ...rangeContext(options, run.generation, publisher), ...pacing.context };
     const move = async (work: RangeWork<Kind>, stop: AbortSignal): Promise<void> => {
       const fact = work.fact.status === 'done' ? work.fact : await moveRange(work, context, stop);
       facts.push({ work, fact });
     };
-    await forEachLimited(works, options.parallelism, move, signal);
+    await beside(pacing.supervisor, () => forEachLimited(works, options.parallelism, move, signal));
   } finally {
     await publisher.close();
   }
@@ -108,53 +71,6 @@ export async function runBackfill(options: BackfillOptions, signal: AbortSignal)
     rejected: facts.reduce((sum, { fact }) => sum + fact.rejected, 0),
     holes,
   };
-}
-
-async function startRun({ log, clock, sources, resume, parallelism }: BackfillOptions) {
-  const { runs, ranges } = await readFacts(log.control);
-  const earlier = chooseRun(runs, resume);
-  if (earlier !== undefined) requireSameStores(earlier, sources);
-  const missing = sources.filter(({ kind }) => earlier?.ranges[kind] === undefined);
-  const planned: Partial<Record<Kind, readonly ScanRange[]>> = { ...earlier?.ranges };
-  for (const { kind, source } of missing) planned[kind] = await source.ranges(kind, parallelism);
-  const generation = earlier?.generation ?? (runs.at(-1)?.generation ?? 0) + 1;
-  if (generation >= FIRST_CAPTURED_VERSION) {
-    throw new ChangeoverError('mismatch', `Generation ${generation} would pass for a captured version.`);
-  }
-  const run: RunFact = {
-    generation,
-    status: 'running',
-    startedAtUs: earlier?.startedAtUs ?? clock.nowUs(),
-    ranges: planned,
-    stores: {
-      ...earlier?.stores,
-      ...Object.fromEntries(sources.map(({ kind, store }) => [kind, store])),
-    },
-  };
-  await writeRun(log.control, run);
-  return { run, ranges, resumed: earlier !== undefined };
-}
-
-function requireSameStores(earlier: RunFact, sources: readonly KindSource[]): void {
-  for (const { kind, store } of sources) {
-    const before = earlier.stores[kind];
-    if (before === undefined || before === store) continue;
-    throw new ChangeoverError(
-      'mismatch',
-      `Backfill ${earlier.generation} was reading ${kind} from ${before}; now it would be read from ${store}.`,
-      { hint: 'Begin a new run with --restart, or set the origin back.' },
-    );
-  }
-}
-
-function chooseRun(runs: readonly RunFact[], resume: BackfillOptions['resume']): RunFact | undefined {
-  if (resume === 'never') return undefined;
-  if (resume === 'unfinished') return runs.at(-1)?.status === 'running' ? runs.at(-1) : undefined;
-  const run = runs.find(({ generation }) => generation === resume);
-  if (run !== undefined) return run;
-  const known =
-    runs.length === 0 ? 'there has been none' : `there are ${runs.map((each) => each.generation).join(', ')}`;
-  throw new ChangeoverError('usage', `There is no backfill ${resume} to resume; ${known}.`);
 }
 
 /** The ranges of all kinds in turn, so that every store has something to do from the start. */
@@ -205,13 +121,12 @@ function rangeContext(
   options: BackfillOptions,
   generation: number,
   publisher: RangeContext['publisher'],
-): RangeContext {
-  const { log, clock, batchSize, ratePerSecond, retryPolicy = {}, onChunk, writer } = options;
+): Omit<RangeContext, keyof Pacing['context']> {
+  const { log, clock, batchSize, retryPolicy = {}, writer } = options;
   const stores = new Map(options.sources.map(({ kind, store }) => [kind, store]));
   return {
     publisher,
     control: log.control,
-    limiter: ratePerSecond === undefined ? unlimited : createRateLimiter(ratePerSecond, clock),
     clock,
     batchSize,
     retryPolicy,
@@ -220,6 +135,5 @@ function rangeContext(
       origin: { path: 'backfill', store: stores.get(kind) ?? '', writer },
       nowUs: clock.nowUs,
     }),
-    onChunk,
   };
 }

@@ -36,6 +36,8 @@ export class RangeProgress {
 
   /** Takes a chunk and the promise of what of it the log refused. Waits while too many are under way; throws what has failed. */
   async add<K extends Kind>(chunk: ScanChunk<K>, published: Promise<readonly RejectedItem[]>): Promise<void> {
+    // It may fail when nobody waits for it any more, as where an earlier state could not be written.
+    published.catch(() => {});
     if (this.#failure !== undefined) throw this.#failure.error;
     const before = this.#underWay.at(-1) ?? Promise.resolve();
     const confirmed = Promise.all([published, before]).then(([refused]) => this.#confirm(chunk, refused));

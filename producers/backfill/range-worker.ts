@@ -1,15 +1,16 @@
 import type { RejectedItem, Source, SourceRow } from '../../connectors/connector.ts';
 import { byHalves } from '../../core/by-halves.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { RateLimiter } from '../../core/rate-limiter.ts';
 import type { RetryPolicy } from '../../core/retry.ts';
 import type { ControlTopic, Publisher } from '../../log/log.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
 import type { RangeFact } from './facts.ts';
+import type { Gate } from './gate.ts';
 import { RangeProgress } from './range-progress.ts';
 import { ReadFailure, readAhead } from './read-ahead.ts';
 import { type ReadContext, readChange } from './read-change.ts';
+import type { ScanLatency } from './scan-latency.ts';
 
 export interface RangeWork<K extends Kind> {
   readonly kind: K;
@@ -24,7 +25,10 @@ export interface RangeWork<K extends Kind> {
 export interface RangeContext {
   readonly publisher: Publisher;
   readonly control: ControlTopic;
-  readonly limiter: RateLimiter;
+  /** Where each chunk waits for its turn. */
+  readonly gate: Gate;
+  /** Times the scans. */
+  readonly latency: ScanLatency;
   readonly clock: Clock;
   readonly batchSize: number;
   readonly retryPolicy: Partial<RetryPolicy>;
@@ -48,9 +52,11 @@ export async function moveRange<K extends Kind>(
   context: RangeContext,
   signal: AbortSignal,
 ): Promise<RangeFact> {
-  const { publisher, control, limiter, clock, batchSize, retryPolicy, readContextOf, onChunk } = context;
+  const { publisher, control, gate, latency, clock, batchSize, retryPolicy, readContextOf, onChunk } =
+    context;
   const chunks = readAhead<K>({
-    open: (after) => source.scan(kind, { after, until: range.until }, { limit: batchSize, signal }),
+    open: (after) =>
+      latency.timed(kind, source.scan(kind, { after, until: range.until }, { limit: batchSize, signal })),
     after: fact.last ?? range.after,
     policy: retryPolicy,
     clock,
@@ -65,7 +71,7 @@ export async function moveRange<K extends Kind>(
   });
   try {
     for await (const chunk of chunks) {
-      await limiter.take(chunk.rows.length, signal);
+      await gate.take(kind, chunk.rows.length, signal);
       await publisher.ready();
       await progress.add(chunk, publishRows(kind, chunk.rows, readContextOf(kind), publisher));
     }

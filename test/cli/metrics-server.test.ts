@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { metricsServer } from '../../cli/work/metrics-server.ts';
-import { createCaptureMetrics } from '../../core/metrics.ts';
+import { createCaptureMetrics } from '../../core/metrics/capture-metrics.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -22,7 +22,12 @@ describe('the metrics of a relay', () => {
     createCaptureMetrics(registry).relayPublished('legacy.redis', 7, 0);
     const address = `127.0.0.1:${await freePort()}`;
     const stop = new AbortController();
-    const ended = metricsServer({ address, registry, health: () => ({ relays: 1 }) }).run(stop.signal);
+    const ended = metricsServer({
+      option: 'relay.metricsAddress',
+      address,
+      registry,
+      health: () => ({ relays: 1 }),
+    }).run(stop.signal);
     await sleep(50);
     const metrics = await fetch(`http://${address}/metrics?x=1`);
     assert.match(metrics.headers.get('content-type') ?? '', /^text\/plain/);
@@ -38,10 +43,15 @@ describe('the metrics of a relay', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
-    const service = metricsServer({ address, registry: new Registry(), health: () => ({}) });
+    const service = metricsServer({
+      option: 'run.metricsAddress',
+      address,
+      registry: new Registry(),
+      health: () => ({}),
+    });
     await assert.rejects(service.run(new AbortController().signal), {
       code: 'conflict',
-      message: new RegExp(`relay.metricsAddress ${address}`),
+      message: new RegExp(`run.metricsAddress ${address}`),
     });
     other.close();
   });

@@ -3,9 +3,12 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rejected, type Sink } from '../../connectors/connector.ts';
 import { createPipeline } from '../../consumers/pipeline.ts';
-import { countOutcomes, NO_PROGRESS, type PipelineProgress } from '../../consumers/progress.ts';
+import { NO_PROGRESS, type PipelineProgress, progressed } from '../../consumers/progress.ts';
+import { type Refuse, stopAtRefusal } from '../../consumers/refused.ts';
+import { retryPassing } from '../../consumers/retry-passing.ts';
 import { skipEcho } from '../../consumers/skip-echo.ts';
-import { stopOnRejection } from '../../consumers/stop-on-rejection.ts';
+import type { Stage } from '../../consumers/stage.ts';
+import { type Clock, systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { type Log, lagOf } from '../../log/log.ts';
@@ -23,20 +26,28 @@ interface Running {
   stop(): Promise<void>;
 }
 
-function start(log: Log, sink: Sink): Running {
+function start(
+  log: Log,
+  sink: Sink,
+  stages: readonly Stage[] = [],
+  clock: Clock = systemClock,
+  refuse: Refuse = stopAtRefusal('store'),
+): Running {
   const stop = new AbortController();
   let progress = NO_PROGRESS;
-  const count = countOutcomes((total) => {
-    progress = total;
-  });
   const pipeline = createPipeline({
     store: 'store',
     group: GROUP,
     sink,
     log,
     codec: testCodec,
+    clock,
     logger: silentLogger,
-    stages: [count, stopOnRejection('store'), skipEcho('store')],
+    stages: [...stages, skipEcho('store')],
+    refuse,
+    onBatch: (batch) => {
+      progress = progressed(progress, batch);
+    },
     maxBatchChanges: 50,
   });
   const ended = pipeline.run(stop.signal);
@@ -114,6 +125,8 @@ describe('the pipeline', () => {
     const slow: Log = {
       ...log,
       positions: (kinds, group) => log.positions(kinds, group),
+      arrivals: (places) => log.arrivals(places),
+      members: (group) => log.members(group),
       subscribe: async (options) => {
         const subscription = await log.subscribe(options);
         return {
@@ -206,11 +219,16 @@ describe('the pipeline', () => {
       sink: new MemoryStore().sink,
       log,
       codec: { ...testCodec, decode: () => assert.fail('unreadable') },
+      clock: systemClock,
       logger: silentLogger,
       stages: [],
+      refuse: stopAtRefusal('store'),
       maxBatchChanges: 50,
     });
-    await assert.rejects(running.run(new AbortController().signal), /unreadable \(partition \d, offset 0\)/);
+    await assert.rejects(
+      running.run(new AbortController().signal),
+      /agent a0 \(partition \d, offset 0\): unreadable/,
+    );
     assert.equal(await lag(log), 1);
   });
 
@@ -222,8 +240,12 @@ describe('the pipeline', () => {
       prepare: () => log.prepare(),
       publisher: () => log.publisher(),
       positions: (kinds, group) => log.positions(kinds, group),
+      arrivals: (places) => log.arrivals(places),
+      members: (group) => log.members(group),
       close: () => log.close(),
       control: log.control,
+      deadLetters: log.deadLetters,
+      records: (places) => log.records(places),
       subscribe: async (options) => {
         const subscription = await log.subscribe(options);
         return {
@@ -239,6 +261,179 @@ describe('the pipeline', () => {
     await running.stop();
     assert.equal(await store.source.count('agent'), 0);
     assert.equal(await lag(log), 10);
+  });
+
+  it('offers in one batch what has arrived while the store was busy, and waits for nothing when it is not', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const offered: number[] = [];
+    const first = Promise.withResolvers<void>();
+    const slow: Sink = {
+      ...store.sink,
+      apply: async (changes) => {
+        offered.push(changes.length);
+        if (offered.length === 1) await first.promise;
+        return store.sink.apply(changes);
+      },
+    };
+    const running = start(log, slow);
+    await publish(log, agents(1));
+    await until(() => offered.length === 1);
+    for (let variant = 1; variant <= 4; variant++) {
+      await publish(log, agents(10, variant));
+      await sleep(5);
+    }
+    first.resolve();
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+    assert.deepEqual(offered, [1, 40]);
+  });
+
+  it('offers again, for as long as it takes, what a store refuses for a passing reason', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    let failures = 0;
+    const states: string[] = [];
+    const down: Sink = {
+      ...store.sink,
+      apply: async (changes) => {
+        if (failures++ < 5) throw new ChangeoverError('unreachable', 'down');
+        return store.sink.apply(changes);
+      },
+    };
+    await publish(log, agents(10));
+    const running = start(log, down, [
+      retryPassing({
+        store: 'store',
+        clock: { ...systemClock, sleep: async () => {} },
+        logger: silentLogger,
+        onRetry: () => {},
+        onBreaker: (state) => states.push(state),
+      }),
+    ]);
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+    assert.deepEqual(states, ['open', 'closed']);
+    assert.equal(running.progress().applied, 10);
+  });
+
+  it('offers in smaller parts what took the store too long', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const offered: number[] = [];
+    const slow: Sink = {
+      ...store.sink,
+      apply: async (changes) => {
+        offered.push(changes.length);
+        if (changes.length > 10) throw new ChangeoverError('timeout', 'too slow');
+        return store.sink.apply(changes);
+      },
+    };
+    await publish(log, agents(40));
+    const running = start(log, slow, [
+      retryPassing({
+        store: 'store',
+        clock: { ...systemClock, sleep: async () => {} },
+        logger: silentLogger,
+        onRetry: () => {},
+        onBreaker: () => {},
+      }),
+    ]);
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+    assert.deepEqual(offered, [40, 20, 10, 10, 10, 10]);
+    assert.equal(running.progress().applied, 40);
+  });
+
+  it('stops although the store is down, and leaves in the log what it was offered', async () => {
+    const log = await openTestLog();
+    const down: Sink = {
+      ...new MemoryStore().sink,
+      apply: async () => {
+        throw new ChangeoverError('unreachable', 'down');
+      },
+    };
+    await publish(log, agents(10));
+    const running = start(log, down, [
+      retryPassing({
+        store: 'store',
+        clock: systemClock,
+        logger: silentLogger,
+        onRetry: () => {},
+        onBreaker: () => {},
+      }),
+    ]);
+    await sleep(50);
+    await running.stop();
+    assert.equal(await lag(log), 10);
+  });
+
+  it('stops although the store never answers', async () => {
+    const log = await openTestLog();
+    const silent: Sink = { ...new MemoryStore().sink, apply: () => new Promise(() => {}) };
+    await publish(log, agents(10));
+    const running = start(log, silent, [], { ...systemClock, sleep: async () => {} });
+    await sleep(50);
+    await running.stop();
+    assert.equal(await lag(log), 10);
+  });
+
+  it('has the store forget what it remembers when partitions have moved, and after a failure', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const happened: string[] = [];
+    let fails = true;
+    const remembering: Sink = {
+      ...store.sink,
+      forget: () => happened.push('forget'),
+      apply: async (changes) => {
+        happened.push('apply');
+        if (fails) {
+          fails = false;
+          throw new ChangeoverError('unreachable', 'the answer was lost');
+        }
+        return store.sink.apply(changes);
+      },
+    };
+    await publish(log, agents(3));
+    const running = start(log, remembering, [
+      retryPassing({
+        store: 'store',
+        clock: { ...systemClock, sleep: async () => {} },
+        logger: silentLogger,
+        onRetry: () => {},
+        onBreaker: () => {},
+      }),
+    ]);
+    await until(async () => (await lag(log)) === 0);
+    const other = await log.subscribe({ group: GROUP, kinds: ['agent'] });
+    await other.close();
+    await publish(log, agents(3, 1));
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+    assert.deepEqual(happened, ['forget', 'apply', 'forget', 'apply', 'forget', 'apply']);
+  });
+
+  it('counts what is dealt with as refused, and goes on', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const picky: Sink = {
+      ...store.sink,
+      apply: async (changes) =>
+        (await store.sink.apply(changes)).map((outcome, index) =>
+          changes[index]?.key === 'a3' ? rejected('too odd') : outcome,
+        ),
+    };
+    await publish(log, agents(5));
+    const told: string[] = [];
+    const running = start(log, picky, [], systemClock, async (refused) => {
+      for (const each of refused) told.push(`${each.class} ${each.record.key}: ${each.reason}`);
+    });
+    await until(async () => (await lag(log)) === 0);
+    await running.stop();
+    assert.deepEqual(told, ['rejected a3: too odd']);
+    const { received, applied, stale, refused } = running.progress();
+    assert.deepEqual([received, applied, stale, refused], [5, 4, 0, 1]);
   });
 
   it('does not ask the store about its own echo', async () => {

@@ -129,4 +129,16 @@ describe('the progress of a range', () => {
     await assert.rejects(progress.add(chunk('b'), Promise.resolve([])), /no room for facts/);
     await assert.rejects(progress.finish({ status: 'done' }), /no room for facts/);
   });
+
+  it('leaves no failure of a chunk unhandled that it did not take any more', async () => {
+    const write: ControlTopic['write'] = () => Promise.reject(new Error('no room for facts'));
+    const progress = progressOn({ write, read: async () => new Map() });
+    await progress.add(chunk('a'), Promise.resolve([]));
+    await turn();
+    const published = Promise.withResolvers<readonly []>();
+    await assert.rejects(progress.add(chunk('b'), published.promise), /no room for facts/);
+    // The test would fail of it.
+    published.reject(new Error('the log is gone'));
+    await turn();
+  });
 });

@@ -128,7 +128,7 @@ describe('the log writer', () => {
     const held = heldPublisher();
     const space = { ...TEST_SPACE, dimension: 9 };
     const writer = createLogWriter({ publisher: held, settings: { ...SETTINGS, space }, clock: systemClock });
-    const large = { ...sampleEntity('agent', { name: 'l' }), type: 'x'.repeat(20_000) };
+    const large = sampleEntity('agent', { name: 'l', scalars: { note: 'x'.repeat(20_000) } });
     const writing = writer.write([
       upsertOf('agent', large),
       upsertOf('embedding', sampleEntity('embedding', { name: 'e' })),

@@ -142,7 +142,10 @@ describe('back-pressure of a slow store', () => {
     const slow = slowWriter();
     const options = { maxRequestBytes: 50_000, maxBodyBytes: 30_000, maxRequests: 1_000 };
     const server = await startServer(t, { options, writer: () => slow });
-    const big = (id: string) => agentChange(id, { entity: { id, type: 'x'.repeat(20_000), active: true } });
+    const big = (id: string) =>
+      agentChange(id, {
+        entity: { id, type: 'x', active: true, attributes: { note: 'x'.repeat(20_000) } },
+      });
     let answered = 0;
     const replies = Array.from({ length: 20 }, async (_, index) => {
       const { status } = await server.post(big(`b${index}`));
