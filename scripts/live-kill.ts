@@ -8,17 +8,14 @@
  * On servers that run already: CHANGEOVER_TEST_STACK=FILE (`changeover stack status --json`'s addresses); otherwise it
  * starts its own and stops them afterwards. Exit code 1 when anything was lost, resurrected, invented or disordered.
  */
-import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reportError } from '../cli/output/report-error.ts';
 import { stopOnSignals } from '../cli/stop-signal.ts';
 import { exitCodeOf } from '../core/errors.ts';
-import { openStack } from '../stack/stack.ts';
 import { type LiveOptions, runLive } from '../test/live/live-run.ts';
 import { isSound, reportText } from '../test/live/report.ts';
 import { WAYS, WAYS_OF, type Way } from '../test/live/writer-options.ts';
+import { withServers } from './own-servers.ts';
 
 const { values } = parseArgs({
   options: {
@@ -42,26 +39,6 @@ function waysOf(text: string): readonly Way[] {
 const stop = new AbortController();
 stopOnSignals(stop);
 
-/** On the servers that are named, or on servers of its own that are gone afterwards. */
-async function withServers<T>(work: () => Promise<T>): Promise<T> {
-  if ((process.env.CHANGEOVER_TEST_STACK ?? '') !== '') return work();
-  const dir = join('.changeover', `live-kill-${randomUUID().slice(0, 8)}`);
-  const stack = await openStack({
-    dir,
-    signal: stop.signal,
-    onProgress: ({ service, message }) => console.error(`  ${service.padEnd(10)} ${message}`),
-  });
-  try {
-    await stack.up();
-    const file = resolve(stack.dir, 'run', 'addresses.json');
-    writeFileSync(file, JSON.stringify(await stack.addresses()), { mode: 0o600 });
-    process.env.CHANGEOVER_TEST_STACK = file;
-    return await work();
-  } finally {
-    await stack.reset();
-  }
-}
-
 const options: LiveOptions = {
   signal: stop.signal,
   kills: Number(values.kills),
@@ -75,7 +52,7 @@ const options: LiveOptions = {
   onProgress: (text) => console.error(text),
 };
 try {
-  const report = await withServers(() => runLive(options));
+  const report = await withServers('live-kill', stop.signal, () => runLive(options));
   console.log(reportText(report));
   process.exitCode = isSound(report) ? 0 : 1;
 } catch (error) {

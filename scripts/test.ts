@@ -26,6 +26,8 @@ const UNIT = [
   'test/validate',
   'test/cli',
   'test/docs',
+  'test/specification',
+  'test/simulation',
 ];
 /** Needs no servers of the shared stack: it starts its own. */
 const OWN_STACK = ['test/stack'];

@@ -105,7 +105,7 @@ interface Living {
 }
 
 /** The writers stop, the relays empty the outboxes, then the others stop; whatever fails, nothing goes on. */
-async function comeToRest(
+export async function comeToRest(
   living: readonly Living[],
   places: LivePlaces,
   failures: Failure[],
@@ -134,13 +134,13 @@ async function drained(places: LivePlaces, failures: Failure[]): Promise<void> {
 }
 
 /** So that there is something to read and to sample from the beginning. */
-async function prepareTargets(places: LivePlaces, failures: Failure[]): Promise<void> {
+export async function prepareTargets(places: LivePlaces, failures: Failure[]): Promise<void> {
   await expectSuccess(places, failures, 'backfill', '--kinds', 'embedding');
   await expectSuccess(places, failures, 'run', '--until-caught-up');
 }
 
 /** What a user would do at the end: the backfill to its end, the followers to the end of the log, and a comparison. */
-async function finish(places: LivePlaces, failures: Failure[]): Promise<void> {
+export async function finish(places: LivePlaces, failures: Failure[]): Promise<void> {
   await expectSuccess(places, failures, 'backfill');
   await expectSuccess(places, failures, 'run', '--until-caught-up');
   await expectSuccess(places, failures, 'validate');
@@ -164,7 +164,7 @@ async function expectSuccess(
   }
 }
 
-async function gather(places: LivePlaces, { decreases }: Sampler): Promise<Evidence> {
+export async function gather(places: LivePlaces, { decreases }: Sampler): Promise<Evidence> {
   const { migration } = places;
   const writes = ORIGIN_STORES.flatMap((store) => writesOf(readHistory(places.historyFile(store))));
   const log = await readLog(testStack().kafka.brokers, migration.name);

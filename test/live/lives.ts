@@ -34,6 +34,10 @@ export interface Failure {
 export interface LifeOptions {
   readonly places: LivePlaces;
   readonly writer: (incarnation: number) => WriterOptions | undefined;
+  /** Instead of that of the places. */
+  readonly configFile?: string;
+  /** Whether it is in order that a process ends with this code; by default, where a server was too busy. */
+  readonly isPassing?: (code: number | null) => boolean;
   readonly onKilled: (killed: Killed) => void;
   readonly onFailure: (failure: Failure) => void;
 }
@@ -46,6 +50,11 @@ export class Lives {
   readonly #killed = Promise.withResolvers<void>();
   readonly #done: Promise<void>;
   #incarnation = 0;
+  #child: Child | undefined;
+  /** The present life was ended, or is to be, by somebody else. */
+  #isStruck = false;
+  #resumed: Promise<void> = Promise.resolve();
+  #resume: () => void = () => {};
 
   constructor(slot: Slot, options: LifeOptions) {
     this.#slot = slot;
@@ -60,9 +69,29 @@ export class Lives {
     return this.#killed.promise;
   }
 
+  /** Signals the present process. It is started again where that ends it. */
+  strike(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
+    this.#isStruck ||= signal === 'SIGKILL' || signal === 'SIGTERM';
+    this.#child?.process.kill(signal);
+  }
+
+  /** Ends the present process as its user would, and starts no other before `resume`. */
+  async pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    [this.#resumed, this.#resume] = [promise, resolve];
+    const child = this.#child;
+    this.strike('SIGTERM');
+    await child?.ended;
+  }
+
+  resume(): void {
+    this.#resume();
+  }
+
   /** Ends the present life as its user would. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#resume();
     await this.#done;
   }
 
@@ -73,6 +102,7 @@ export class Lives {
     for (;;) {
       const planned = left[0];
       if (planned === undefined) this.#killed.resolve();
+      await this.#resumed;
       if (this.#stopping.signal.aborted) return;
       const outcome = await this.#liveOnce(planned);
       if (outcome === 'as-planned') left.shift();
@@ -90,16 +120,18 @@ export class Lives {
 
   async #liveOnce(planned: PlannedKill | undefined): Promise<'as-planned' | 'late' | 'failed' | 'over'> {
     this.#incarnation += 1;
-    const { places, onKilled, onFailure } = this.#options;
+    const { places, onKilled, onFailure, isPassing = isUnreachable } = this.#options;
     const { role, origin } = this.#slot;
     const name = `${role}-${origin ?? 'all'}-${this.#incarnation}`;
     const file = join(places.migration.folder, `killed-${name}`);
     const child = startChild({
       slot: this.#slot,
       order: planned === undefined ? undefined : orderOf(planned, file),
-      configFile: places.migration.configFile,
+      configFile: this.#options.configFile ?? places.migration.configFile,
       writer: this.#options.writer(this.#incarnation),
     });
+    this.#child = child;
+    this.#isStruck = false;
     const over = new AbortController();
     this.#killLater(child, planned, over.signal);
     let hung = (): boolean => false;
@@ -111,6 +143,8 @@ export class Lives {
     const { code, stderr } = await child.ended;
     over.abort();
     this.#stopping.signal.removeEventListener('abort', stop);
+    if (this.#isStruck && planned === undefined && (code === null || code === 0 || code === STOPPED))
+      return 'over';
     const store = planned?.store ?? 'all';
     if (code === null && !this.#stopping.signal.aborted) {
       const asOrdered = existsSync(file);
@@ -124,7 +158,7 @@ export class Lives {
     if (code !== 0 && !stoppedAsAsked) {
       onFailure({ role, store: origin, code, stderr });
       await sleep(PAUSE_AFTER_FAILURE_MS);
-      return code === UNREACHABLE ? 'over' : 'failed';
+      return isPassing(code) ? 'over' : 'failed';
     }
     return 'over';
   }
@@ -138,6 +172,8 @@ export class Lives {
     );
   }
 }
+
+const isUnreachable = (code: number | null): boolean => code === UNREACHABLE;
 
 function orderOf({ point, passage, store }: PlannedKill, file: string): KillOrder | undefined {
   if (point === 'random') return undefined;

@@ -1,0 +1,30 @@
+import { below, randomFor } from '../../society/generator/random.ts';
+import type { Fault } from './fault.ts';
+import { LOG_FAULTS } from './log-faults.ts';
+import { NETWORK_FAULTS } from './network-faults.ts';
+import { PROCESS_FAULTS, SERVER_FAULTS } from './process-faults.ts';
+
+export const FAULTS: readonly Fault[] = [
+  ...PROCESS_FAULTS,
+  ...NETWORK_FAULTS,
+  ...LOG_FAULTS,
+  ...SERVER_FAULTS,
+];
+
+/** All of them, in an order that follows from the seed. */
+export function inOrderOf(seed: number, faults: readonly Fault[]): readonly Fault[] {
+  const random = randomFor(seed, 'world', 1);
+  const left = [...faults];
+  return faults.map(() => left.splice(below(random, left.length), 1)[0] as Fault);
+}
+
+export function named(names: readonly string[]): readonly Fault[] {
+  return names.map((name) => {
+    const fault = FAULTS.find((each) => each.name === name);
+    if (fault === undefined)
+      throw new Error(
+        `There is no fault "${name}"; there are:\n${FAULTS.map((each) => each.name).join('\n')}`,
+      );
+    return fault;
+  });
+}

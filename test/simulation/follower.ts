@@ -1,0 +1,70 @@
+import type { Sink } from '../../connectors/connector.ts';
+import type { Kind } from '../../schemas/kinds.ts';
+import type { History } from './history.ts';
+import type { Life } from './life.ts';
+import type { World } from './world.ts';
+
+export interface HeldState {
+  readonly version: number;
+  /** Null for a tombstone. */
+  readonly content: string | null;
+}
+
+/**
+ * What a member that has lost its partitions may still do to the store.
+ *
+ * - `none`: anything, until it hears of it, and what it has begun it ends. A store that compares and writes in one step must bear it.
+ * - `leased`: the same, but it begins nothing when it has not heard of its group for most of the session (as log/kafka has it).
+ * - `drained`: nothing. It knows at once, and its successor begins when nothing of it can reach the store any more.
+ */
+export type Handover = 'none' | 'leased' | 'drained';
+
+/** A store that follows the log: what outlives the processes that write to it. */
+export interface Follower {
+  readonly name: string;
+  readonly kinds: readonly Kind[];
+  readonly handover: Handover;
+  /** What a reader would be told of a key. */
+  held(id: string): HeldState | undefined;
+  ids(): readonly string[];
+  /** One process' sink. */
+  openSink(life: Life): Sink;
+}
+
+/**
+ * Looks at what becomes of a key with each write of a store. `strictly` where a store must leave alone what it holds already; one that
+ * cannot compare and write in one step may write the same state again.
+ */
+export class StateWatch {
+  readonly #world: World;
+  readonly #history: History;
+  readonly #name: string;
+  readonly #strictly: boolean;
+
+  constructor(world: World, history: History, name: string, strictly: boolean) {
+    this.#world = world;
+    this.#history = history;
+    this.#name = name;
+    this.#strictly = strictly;
+  }
+
+  changed(id: string, before: HeldState | undefined, after: HeldState | undefined): void {
+    const where = `${this.#name} ${id}`;
+    if (before !== undefined && (after === undefined || after.version < before.version)) {
+      this.#world.violated(
+        'decreased',
+        `${where}: from version ${before.version} to ${after?.version ?? 'nothing'}`,
+      );
+      return;
+    }
+    if (after === undefined) return;
+    if (before !== undefined && after.version === before.version) {
+      if (this.#strictly || after.content !== before.content) {
+        this.#world.violated('repeated', `${where}: version ${after.version} was applied over itself`);
+      }
+    }
+    if (!this.#history.everSaid(id, after.content)) {
+      this.#world.violated('invented', `${where}: version ${after.version}, ${after.content}`);
+    }
+  }
+}

@@ -1,0 +1,3 @@
+import { holdsInSeeds } from './slice.ts';
+
+holdsInSeeds(1, 1_000);
