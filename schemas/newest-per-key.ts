@@ -1,10 +1,5 @@
 import type { Change } from './change.ts';
 
-/** One string per (kind, key); kinds contain no colon. */
-export function identify(change: { readonly kind: string; readonly key: string }): string {
-  return `${change.kind}:${change.key}`;
-}
-
 /**
  * The change of each key that wins within a batch of one kind, in the order in which the keys were first met. Of two with the same
  * version (a redelivery) the first stays. Needed before a store is asked: Postgres refuses to touch a row twice in

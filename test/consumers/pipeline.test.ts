@@ -5,7 +5,7 @@ import { rejected, type Sink } from '../../connectors/connector.ts';
 import { createPipeline } from '../../consumers/pipeline.ts';
 import { NO_PROGRESS, type PipelineProgress, progressed } from '../../consumers/progress.ts';
 import { type Refuse, stopAtRefusal } from '../../consumers/refused.ts';
-import { retryPassing } from '../../consumers/retry-passing.ts';
+import { type RetryPassingOptions, retryPassing } from '../../consumers/retry-passing.ts';
 import { skipEcho } from '../../consumers/skip-echo.ts';
 import type { Stage } from '../../consumers/stage.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
@@ -60,6 +60,18 @@ function start(
       await ended;
     },
   };
+}
+
+/** Offers again without a pause. */
+function retrying(options: Partial<RetryPassingOptions> = {}): Stage {
+  return retryPassing({
+    store: 'store',
+    clock: { ...systemClock, sleep: async () => {} },
+    logger: silentLogger,
+    onRetry: () => {},
+    onBreaker: () => {},
+    ...options,
+  });
 }
 
 async function lag(log: Log): Promise<number> {
@@ -302,15 +314,7 @@ describe('the pipeline', () => {
       },
     };
     await publish(log, agents(10));
-    const running = start(log, down, [
-      retryPassing({
-        store: 'store',
-        clock: { ...systemClock, sleep: async () => {} },
-        logger: silentLogger,
-        onRetry: () => {},
-        onBreaker: (state) => states.push(state),
-      }),
-    ]);
+    const running = start(log, down, [retrying({ onBreaker: (state) => states.push(state) })]);
     await until(async () => (await lag(log)) === 0);
     await running.stop();
     assert.deepEqual(states, ['open', 'closed']);
@@ -330,15 +334,7 @@ describe('the pipeline', () => {
       },
     };
     await publish(log, agents(40));
-    const running = start(log, slow, [
-      retryPassing({
-        store: 'store',
-        clock: { ...systemClock, sleep: async () => {} },
-        logger: silentLogger,
-        onRetry: () => {},
-        onBreaker: () => {},
-      }),
-    ]);
+    const running = start(log, slow, [retrying()]);
     await until(async () => (await lag(log)) === 0);
     await running.stop();
     assert.deepEqual(offered, [40, 20, 10, 10, 10, 10]);
@@ -354,15 +350,7 @@ describe('the pipeline', () => {
       },
     };
     await publish(log, agents(10));
-    const running = start(log, down, [
-      retryPassing({
-        store: 'store',
-        clock: systemClock,
-        logger: silentLogger,
-        onRetry: () => {},
-        onBreaker: () => {},
-      }),
-    ]);
+    const running = start(log, down, [retrying({ clock: systemClock })]);
     await sleep(50);
     await running.stop();
     assert.equal(await lag(log), 10);
@@ -396,15 +384,7 @@ describe('the pipeline', () => {
       },
     };
     await publish(log, agents(3));
-    const running = start(log, remembering, [
-      retryPassing({
-        store: 'store',
-        clock: { ...systemClock, sleep: async () => {} },
-        logger: silentLogger,
-        onRetry: () => {},
-        onBreaker: () => {},
-      }),
-    ]);
+    const running = start(log, remembering, [retrying()]);
     await until(async () => (await lag(log)) === 0);
     const other = await log.subscribe({ group: GROUP, kinds: ['agent'] });
     await other.close();

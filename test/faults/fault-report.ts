@@ -1,9 +1,8 @@
 import { VIOLATIONS } from '../live/evidence.ts';
 import { explain } from '../live/explain.ts';
-import { UNREACHABLE } from '../live/lives.ts';
 import type { FaultReport } from './fault-run.ts';
+import { isPassing } from './passing.ts';
 
-const HOLES = 4;
 const REFUSED = 3;
 const IN_FULL = 5;
 
@@ -15,7 +14,7 @@ export function isSound(report: FaultReport): boolean {
 function faultsOf({ failures, deadLetters, expectedDeadLetters }: FaultReport): readonly string[] {
   return [
     ...failures
-      .filter(({ code, role }) => code !== UNREACHABLE && !(role === 'backfill' && code === HOLES))
+      .filter(({ code, role }) => !isPassing(role, code))
       // Poison that is delivered again is refused again, and the command says so.
       .filter(({ code, role }) => !(role === 'run' && code === REFUSED && expectedDeadLetters > 0))
       .map(

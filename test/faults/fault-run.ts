@@ -7,7 +7,7 @@ import { readHistory } from '../live/history.ts';
 import { ORIGIN_STORES, type OriginStore } from '../live/key-space.ts';
 import { type LivePlaces, openLivePlaces } from '../live/live-places.ts';
 import { comeToRest, finish, gather, prepareTargets } from '../live/live-run.ts';
-import { type Failure, Lives, UNREACHABLE } from '../live/lives.ts';
+import { type Failure, Lives } from '../live/lives.ts';
 import { judge, type Verdict } from '../live/oracle.ts';
 import type { Role, Slot } from '../live/plan.ts';
 import { startSampler } from '../live/sampler.ts';
@@ -16,6 +16,7 @@ import { testStack } from '../support/stack.ts';
 import type { Fault, OwnServers, World } from './fault.ts';
 import { openLogMeddler } from './log-meddler.ts';
 import { openNetwork } from './network.ts';
+import { isPassing } from './passing.ts';
 import { openProgress } from './progress.ts';
 
 export interface FaultOptions {
@@ -54,8 +55,6 @@ const CALM_MS = 1_500;
 /** So many of each store show that its application is at work (again). */
 const SOME_WRITES = 10;
 const WRITES_WITHIN_MS = 90_000;
-/** A backfill that cannot read its source says so (holes), and is started again. */
-const HOLES = 4;
 
 /**
  * Everything is at work, as in test/live, but through a network that can be broken; the faults strike one after the other,
@@ -154,7 +153,7 @@ export async function runFaults(options: FaultOptions): Promise<FaultReport> {
     return new Lives(slot, {
       places,
       configFile: network.configFile,
-      isPassing: (code) => code === UNREACHABLE || (slot.role === 'backfill' && code === HOLES),
+      isPassing: (code) => isPassing(slot.role, code),
       writer: (incarnation) =>
         origin && {
           configFile: network.configFile,

@@ -2,7 +2,7 @@ import type { Sink } from '../../connectors/connector.ts';
 import type { MemoryGroup } from '../../log/memory/group.ts';
 import type { Change } from '../../schemas/change.ts';
 import { type Kind, topicOf } from '../../schemas/kinds.ts';
-import { identify } from '../../schemas/newest-per-key.ts';
+import { identify } from '../support/changes.ts';
 import { testCodec } from '../support/memory-log.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Follower, Handover } from './follower.ts';

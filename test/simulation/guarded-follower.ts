@@ -3,8 +3,8 @@ import { APPLIED, type Outcome, rejected, type Sink, STALE } from '../../connect
 import { isRetryable } from '../../core/errors.ts';
 import type { Change } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import { identify } from '../../schemas/newest-per-key.ts';
 import { isNewer } from '../../schemas/version.ts';
+import { identify } from '../support/changes.ts';
 import { type Follower, type Handover, type HeldState, StateWatch } from './follower.ts';
 import { contentOf, type History, sortOf } from './history.ts';
 import type { Life } from './life.ts';

@@ -1,7 +1,7 @@
 import type { Change } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import { identify } from '../../schemas/newest-per-key.ts';
 import { canonical } from '../live/canonical.ts';
+import { identify } from '../support/changes.ts';
 
 /** One state of one key, as the origin committed it. */
 export interface Committed {

@@ -1,6 +1,6 @@
 import { type Kind, topicOf } from '../../schemas/kinds.ts';
-import { identify } from '../../schemas/newest-per-key.ts';
 import { FIRST_CAPTURED_VERSION } from '../../schemas/version.ts';
+import { identify } from '../support/changes.ts';
 import { testCodec } from '../support/memory-log.ts';
 import type { Follower } from './follower.ts';
 import { contentOf, type History } from './history.ts';

@@ -1,7 +1,7 @@
 import type { Source } from '../../connectors/connector.ts';
 import type { Change } from '../../schemas/change.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import { identify } from '../../schemas/newest-per-key.ts';
+import { identify } from '../support/changes.ts';
 import { MemoryOutbox } from '../support/memory-outbox.ts';
 import { entityFor, INDEXES, keyFor } from './entities.ts';
 import { contentOf, type History, OVERSIZED } from './history.ts';

@@ -7,7 +7,7 @@ import { openShim, type Shim } from '../../producers/shim/shim.ts';
 import type { EntityOf } from '../../schemas/change.ts';
 import { parseKey } from '../../schemas/keys.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import { identify } from '../../schemas/newest-per-key.ts';
+import { identify } from '../support/changes.ts';
 import type { Places } from './actors.ts';
 import { entityFor, keyFor } from './entities.ts';
 import { contentOf, type History, MAX_CHANGE_BYTES, type Sort } from './history.ts';

@@ -9,6 +9,11 @@ interface ChangeOptions {
   readonly store?: string;
 }
 
+/** One string per (kind, key); kinds contain no colon. */
+export function identify(change: { readonly kind: string; readonly key: string }): string {
+  return `${change.kind}:${change.key}`;
+}
+
 /** The change that says: as of `version`, the state is `entity`. */
 export function upsert<K extends Kind>(
   kind: K,

@@ -4,9 +4,9 @@ import { chunked } from '../../core/sequence.ts';
 import type { Change } from '../../schemas/change.ts';
 import { type ScanKey, scanKeyOf } from '../../schemas/keys.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
-import { identify } from '../../schemas/newest-per-key.ts';
 import { compareScanKeys, isInRange, rangesBetween, type ScanRange } from '../../schemas/scan-order.ts';
 import { type Held, isNewer, join } from '../../schemas/version.ts';
+import { identify } from './changes.ts';
 
 type Row<K extends Kind> = SourceRow<K> & { readonly place: ScanKey };
 
