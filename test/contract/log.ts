@@ -16,6 +16,7 @@ import { createCodec } from '../../schemas/codec.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
 import { removal, upsert } from '../support/changes.ts';
 import { HOSTILE_TEXTS, sampleEntity } from '../support/entities.ts';
+import { eventually as eventuallyWithin } from '../support/eventually.ts';
 
 export interface OpenOptions {
   readonly prefix: string;
@@ -615,18 +616,7 @@ function hasCode(code: ErrorCode, text: RegExp): (error: unknown) => boolean {
   };
 }
 
-async function eventually(check: () => void): Promise<void> {
-  const giveUpAt = Date.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      check();
-      return;
-    } catch (error) {
-      if (Date.now() > giveUpAt) throw error;
-      await delay(20);
-    }
-  }
-}
+const eventually = (check: () => void): Promise<void> => eventuallyWithin(check, PATIENCE_MS);
 
 /** Iterates into `seen` until `done` says so, the signal is aborted or patience ends. */
 async function takeUntil(

@@ -8,6 +8,7 @@ import { KafkaSubscription } from '../../log/kafka/subscription.ts';
 import type { Watermarks } from '../../log/kafka/watermarks.ts';
 import type { SubscriptionEvent } from '../../log/log.ts';
 import type { Kind } from '../../schemas/kinds.ts';
+import { eventually as eventuallyWithin } from '../support/eventually.ts';
 import { FakeMember } from './fake-member.ts';
 
 const SESSION_MS = 300;
@@ -191,15 +192,4 @@ describe('a consumer that kafkajs lets down', () => {
   });
 });
 
-async function eventually(check: () => void): Promise<void> {
-  const giveUpAt = Date.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      check();
-      return;
-    } catch (error) {
-      if (Date.now() > giveUpAt) throw error;
-      await delay(5);
-    }
-  }
-}
+const eventually = (check: () => void): Promise<void> => eventuallyWithin(check, PATIENCE_MS);
