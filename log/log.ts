@@ -1,6 +1,15 @@
 import type { Closable } from '../core/service.ts';
 import type { Change } from '../schemas/change.ts';
 import type { Kind } from '../schemas/kinds.ts';
+import type { ControlTopic } from './control-topic.ts';
+import type { DeadLetterTopic } from './dead-letter-topic.ts';
+import type { LogPlace, LogRecord } from './record.ts';
+import type { WorkTopic } from './work-topic.ts';
+
+export type { ControlRecord, ControlTopic } from './control-topic.ts';
+export type { DeadLetter, DeadLetterTopic, RefusalClass, Resolution } from './dead-letter-topic.ts';
+export type { LogPlace, LogRecord } from './record.ts';
+export type { WorkItem, WorkMember, WorkTask, WorkTopic } from './work-topic.ts';
 
 /**
  * The log: what everything else in Changeover needs of Kafka, and no more. No type of a Kafka client leaves this
@@ -36,6 +45,7 @@ export interface Log extends Closable {
   records(places: readonly LogPlace[]): Promise<readonly (LogRecord | undefined)[]>;
   readonly control: ControlTopic;
   readonly deadLetters: DeadLetterTopic;
+  readonly work: WorkTopic;
 }
 
 /**
@@ -56,19 +66,6 @@ export interface Publisher extends Closable {
    * more: what waits inside of `publish` is held in memory, however much it is. Rejects where a waiting call would.
    */
   ready(): Promise<void>;
-}
-
-/** A record as it came from the log, not yet decoded. */
-export interface LogRecord {
-  readonly kind: Kind;
-  readonly partition: number;
-  readonly offset: number;
-  readonly key: string;
-  /** Null for a record without a value, which no publisher of ours writes. */
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Milliseconds since 1970, as the broker has it. */
-  readonly timestampMs: number;
 }
 
 export interface SubscribeOptions {
@@ -126,18 +123,30 @@ export interface RecordBatch {
  *
  * Nothing is committed but by `commit`, which says that everything in that batch and before it has been dealt with. A
  * commit for an older generation than the current one is dropped: those records will be delivered again, here or
- * elsewhere. It waits for as long as the log does not take it for a reason that may pass. `isCurrent` says whether a batch
- * may still be applied by this member; after `close` none may, nor when the group has not been heard for most of the
- * session timeout, as in a process that was stopped and goes on: others may have the partitions by then. A batch that was delivered and is not current any more can be put aside: whatever of it is not committed is delivered again.
+ * elsewhere. It waits for as long as the log does not take it for a reason that may pass.
+ *
+ * `isCurrent` says whether work on a batch may begin here: not when its partitions have been, or are being, shared out anew;
+ * not after `close`; nor when the group has not been heard for most of the session timeout, as in a process that was stopped
+ * and goes on: others may have the partitions by then. A batch that is not current any more can be put aside: whatever of it
+ * is not committed is delivered again. `claim` says that work on it begins, and answers undefined where it may not. While a
+ * claim stands, this member neither takes part in a new sharing out nor leaves, so whoever gets the partitions next begins
+ * when the work has ended; a commit before the release still counts. This waits for so long as the claim may last, and no
+ * longer than some seconds: a work that has not ended by then is left behind, and its partitions are free only after the session timeout.
  */
 export interface Subscription extends Closable {
   batches(signal: AbortSignal): AsyncIterable<RecordBatch>;
   isCurrent(batch: RecordBatch): boolean;
+  claim(batch: RecordBatch): Claim | undefined;
   commit(batch: RecordBatch): Promise<void>;
 }
 
-/** Where a record stands. */
-export type LogPlace = Pick<LogRecord, 'kind' | 'partition' | 'offset'>;
+/** A batch's partitions, held for work that must not meet that of their next owner. */
+export interface Claim {
+  /** For how long the partitions are surely nobody else's, in ms; 0 when they may be. */
+  remainingMs(): number;
+  /** Nothing of the work is under way any more. As often as it is called. */
+  release(): void;
+}
 
 /** Offsets of one partition. */
 export interface PartitionPosition {
@@ -154,71 +163,4 @@ export interface PartitionPosition {
 /** Records that a group has yet to commit. */
 export function lagOf(position: PartitionPosition): number {
   return position.end - Math.max(position.committed ?? position.start, position.start);
-}
-
-/** One fact about the migration; `body` is what was written, parsed. */
-export interface ControlRecord {
-  readonly subject: string;
-  readonly body: unknown;
-  readonly writer: string;
-  /** Microseconds since 1970. */
-  readonly writtenAt: number;
-}
-
-/**
- * The compacted topic of facts about the migration itself. The newest record of a subject is the fact.
- * Writes of one process keep their order and are durable when they resolve.
- */
-export interface ControlTopic {
-  write(subject: string, body: unknown): Promise<void>;
-  /** Every fact whose subject starts with `prefix`, as of a moment after the call. */
-  read(prefix: string): Promise<ReadonlyMap<string, ControlRecord>>;
-}
-
-/** Why a record is refused: its bytes are no change, or they are one that the store cannot hold. */
-export type RefusalClass = 'unreadable' | 'rejected';
-
-export interface Resolution {
-  readonly state: 'redriven' | 'dropped';
-  readonly by: string;
-  readonly note: string;
-  /** Microseconds since 1970. */
-  readonly at: number;
-}
-
-/** What is known of one record that a store refused, as of one moment. */
-export interface DeadLetter extends LogPlace {
-  /** The store, as the configuration names it: `target.postgres`. */
-  readonly sink: string;
-  /** The record's own. */
-  readonly key: string;
-  readonly class: RefusalClass;
-  readonly reason: string;
-  /** The change's; null where it could not be read. */
-  readonly version: number | null;
-  /** Of the record's value, in hex; null for a record without one. */
-  readonly payloadSha256: string | null;
-  /** What was kept of the value: nothing, the change as JSON with masked fields, or all of it. */
-  readonly payloadForm: 'none' | 'masked' | 'full';
-  readonly payload: Buffer | null;
-  /** Microseconds since 1970. */
-  readonly refusedAt: number;
-  readonly resolution: Resolution | null;
-}
-
-/**
- * The topic of what stores refused. A letter is written again with what became of it; of several about one record of one store
- * the last one counts (a crash leaves doubles, too). They share a partition, so they have an order.
- */
-export interface DeadLetterTopic {
-  /**
-   * Resolves when all of them are durable. A payload with which a letter is larger than the log takes is left out, and the
-   * letter's reason says so.
-   */
-  write(letters: readonly DeadLetter[]): Promise<void>;
-  /**
-   * All letters as of a moment after the call, those about one record in the order in which they were written. Payloads are
-   * null but where `keepPayload` asks for them, because there may be many large ones.
-   */
-  read(keepPayload?: (letter: DeadLetter) => boolean): Promise<readonly DeadLetter[]>;
 }

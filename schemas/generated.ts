@@ -236,3 +236,13 @@ export interface DeadLetter {
   readonly version: null | number;
   readonly resolution: null | DeadLetterResolution;
 }
+
+/** Something to be done by one of several processes. Topic <prefix>.work; its partitions are the lots, and whoever has a partition does what is in it. */
+export interface WorkItem {
+  /** who shares it, for instance backfill.3.1; also the last part of their consumer group's name, and the record key */
+  readonly crew: string;
+  /** JSON; its shape follows from the crew's first word */
+  readonly body: string;
+  readonly writer: string;
+  readonly ts_us: number;
+}

@@ -16,7 +16,7 @@ export function isKind(text: string): text is Kind {
 }
 
 /** Every .avsc file in this folder, without its ending. */
-export const SCHEMA_NAMES = [...KINDS, 'control', 'dead-letter'] as const;
+export const SCHEMA_NAMES = [...KINDS, 'control', 'dead-letter', 'work'] as const;
 export type SchemaName = (typeof SCHEMA_NAMES)[number];
 
 /** The last part of the topic's name; the first is the configured prefix. */
@@ -29,6 +29,7 @@ const TOPIC_SUFFIXES: Readonly<Record<SchemaName, string>> = {
   policy: 'policies',
   control: 'control',
   'dead-letter': 'dead-letters',
+  work: 'work',
 };
 
 export function topicOf(prefix: string, name: SchemaName): string {

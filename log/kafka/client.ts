@@ -8,6 +8,7 @@ import { readSecret } from '../../core/secret.ts';
 import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
 import type { KafkaOptions } from './options.ts';
+import { lookOnlyWhileRequestsWait } from './request-queue.ts';
 import { Sockets } from './sockets.ts';
 
 /** What is common to the consumers, producers and admins of kafkajs. */
@@ -44,7 +45,7 @@ const CONNECTION_TIMEOUT_MS = 3_000;
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 } as const;
 
 export async function prepareClients(options: KafkaOptions, logger: Logger, clock: Clock): Promise<Clients> {
-  swallowNegativeTimeoutWarning();
+  lookOnlyWhileRequestsWait();
   const { requestTimeoutMs, closeTimeoutMs } = options;
   const address = options.brokers.join(', ');
   const config = await configOf(options, logger);
@@ -131,18 +132,4 @@ async function saslOf(options: KafkaOptions): Promise<SASLOptions | undefined> {
     });
   }
   return { mechanism, username, password } as SASLOptions;
-}
-
-/**
- * kafkajs 2.2.4 sets timers of negative length (network/requestQueue), which do no harm, and of which Node warns once
- * in the life of a process. This takes that one warning on itself, and leaves every other warning alone.
- */
-function swallowNegativeTimeoutWarning(): void {
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
-  try {
-    clearTimeout(setTimeout(() => {}, -1));
-  } finally {
-    process.emitWarning = emitWarning;
-  }
 }

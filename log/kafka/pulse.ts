@@ -88,6 +88,12 @@ export class Pulse {
     return ms > this.#leaseMs ? ms : undefined;
   }
 
+  /** How long the lease surely lasts from now on, when the group is not heard any more. */
+  leaseLeftMs(): number {
+    if (this.#confirmed === undefined) return this.#leaseMs;
+    return Math.max(0, this.#leaseMs - this.#since(this.#confirmed));
+  }
+
   /** How long nothing has been fetched for no reason of ours, when that is too long. */
   stalledMs(): number | undefined {
     if (this.#handling > 0) return undefined;

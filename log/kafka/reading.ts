@@ -1,5 +1,6 @@
 import type { LogRecord } from '../log.ts';
 import { forgottenTopics, gapAt, gapIn, jumpText, rewrittenText } from './gap.ts';
+import { KnownCommits } from './known-commits.ts';
 import { markOf } from './mark.ts';
 import type { Place } from './member.ts';
 import { placeOf } from './records.ts';
@@ -45,10 +46,7 @@ export type Take<R> =
  */
 export class Reading {
   readonly #acceptGap: boolean;
-  /** What the group has committed, as far as we know: also when kafkajs has replaced it. */
-  readonly #committed = new Map<string, Committed>();
-  /** In which it has committed anything. */
-  readonly #topics = new Set<string>();
+  readonly #commits = new KnownCommits();
   /** Where reading began in place of what the group had committed, for as long as that stands. */
   readonly #begun = new Map<string, { readonly committed: number | undefined; readonly at: number }>();
   /** Partitions where a gap is not accepted any more. */
@@ -62,7 +60,7 @@ export class Reading {
   /** The generation is over. What the group has committed, and what was accepted, stands. */
   clear(): void {
     this.#states.clear();
-    this.#topics.clear();
+    this.#commits.forgetTopics();
   }
 
   /**
@@ -81,10 +79,7 @@ export class Reading {
   begin(assigned: readonly Place[], watermarks: readonly Watermarks[]): Plan {
     const ours = new Set(assigned.map(placeOf));
     const forgotten = forgottenTopics(watermarks);
-    for (const { topic, committed } of watermarks) {
-      if (typeof committed === 'object')
-        for (const each of [topic, ...committed.topics]) this.#topics.add(each);
-    }
+    this.#commits.learnTopics(watermarks);
     const plan = { seeks: [] as Seek[], gaps: [] as string[], accepted: [] as Plan['accepted'][number][] };
     for (const each of watermarks) {
       if (!ours.has(placeOf(each))) continue;
@@ -114,10 +109,10 @@ export class Reading {
       behindAt: undefined,
     };
     this.#states.set(place, state);
-    const known = this.#committed.get(place);
     const { committed } = watermarks;
-    if (typeof committed === 'object') this.#committed.set(place, committed);
-    const group = this.#committed.get(place);
+    const known = this.#commits.of(place);
+    this.#commits.learn(watermarks);
+    const group = this.#commits.of(place);
     const begun = this.#begun.get(place);
     if (begun !== undefined && begun.committed === group?.offset) {
       state.next = begun.at;
@@ -144,7 +139,7 @@ export class Reading {
   }
 
   #beginAt(place: string, at: number): void {
-    this.#begun.set(place, { committed: this.#committed.get(place)?.offset, at });
+    this.#begun.set(place, { committed: this.#commits.of(place)?.offset, at });
     this.#whole.add(place);
   }
 
@@ -183,37 +178,21 @@ export class Reading {
     return { is: 'accepted', gap, seek: { topic, partition, offset: start } };
   }
 
-  /**
-   * What to commit in order to commit these. Beside each stands in which topics the group has committed; where that is
-   * news, every other partition of ours says it again.
-   */
+  /** What to commit in order to commit these, with what the group has to remember. */
   toCommit(offsets: readonly (Place & Pick<Committed, 'offset' | 'mark'>)[]): readonly (Place & Committed)[] {
-    const before = this.#topics.size;
-    for (const { topic } of offsets) this.#topics.add(topic);
-    const topics = [...this.#topics].sort();
-    const commits = offsets.map((each) => ({ ...each, topics }));
-    if (this.#topics.size === before) return commits;
-    const named = new Set(offsets.map(placeOf));
-    const others = Array.from(this.#states.values()).flatMap(({ topic, partition }) => {
-      const place = placeOf({ topic, partition });
-      const committed = this.#committed.get(place);
-      return committed === undefined || named.has(place) ? [] : [{ topic, partition, ...committed, topics }];
-    });
-    return [...commits, ...others];
+    return this.#commits.toCommit(offsets, this.#states.values());
   }
 
   /** The group has taken these commits. */
   noteCommitted(commits: readonly (Place & Committed)[]): void {
-    for (const { topic, partition, ...committed } of commits)
-      this.#committed.set(placeOf({ topic, partition }), committed);
+    this.#commits.note(commits);
   }
 
   /** What the group has to have committed, for it to know after a gap where it was. */
   lastCommitted(): readonly (Place & Committed)[] {
     return Array.from(this.#states, ([key, { topic, partition, start }]) => {
       const offset = this.#begun.get(key)?.at ?? start;
-      const committed = this.#committed.get(key) ?? { offset, mark: null, topics: [...this.#topics] };
-      return { topic, partition, ...committed };
+      return { topic, partition, ...this.#commits.orAt(key, offset) };
     });
   }
 

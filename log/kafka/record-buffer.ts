@@ -65,8 +65,8 @@ export class RecordBuffer<R> {
   }
 
   /** Resolves when something was put, taken or cleared, or when somebody called `wake`. */
-  changed(): Promise<void> {
-    return this.#watchers.changed();
+  changed(signal?: AbortSignal): Promise<void> {
+    return this.#watchers.changed(signal);
   }
 
   wake(): void {

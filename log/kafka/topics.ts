@@ -3,6 +3,7 @@ import { ChangeoverError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
 import { KINDS, type SchemaName, topicOf } from '../../schemas/kinds.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../schemas/record-size.ts';
+import { WORK_LOTS } from '../work-codec.ts';
 import { isMismatch, type KafkaAdmin } from './admin.ts';
 import type { KafkaOptions } from './options.ts';
 
@@ -12,6 +13,8 @@ type CleanupPolicy = 'delete' | 'compact';
 export interface TopicSpec {
   readonly name: string;
   readonly partitions: number;
+  /** Whether it has so many partitions whatever is configured. */
+  readonly isFixed?: boolean;
   readonly cleanup: CleanupPolicy;
   /** What is set when we create it, and left alone when it is there: operators may tune it. */
   readonly settings: Readonly<Record<string, string>>;
@@ -33,7 +36,24 @@ export function specOf(name: SchemaName, prefix: string, options: KafkaOptions):
   if (name === 'control') {
     // One partition: one order over all facts. Small segments, because only a finished segment is compacted.
     const compaction = { 'segment.ms': '3600000', 'min.cleanable.dirty.ratio': '0.1' };
-    return { name: topic, partitions: 1, cleanup: 'compact', settings: { ...settings, ...compaction } };
+    return {
+      name: topic,
+      partitions: 1,
+      isFixed: true,
+      cleanup: 'compact',
+      settings: { ...settings, ...compaction },
+    };
+  }
+  if (name === 'work') {
+    // Little is in it, and what has expired before it was done would never be done.
+    const keeping = { 'retention.ms': '-1', 'retention.bytes': '-1' };
+    return {
+      name: topic,
+      partitions: WORK_LOTS,
+      isFixed: true,
+      cleanup: 'delete',
+      settings: { ...settings, ...keeping },
+    };
   }
   // A dead letter that expires is a loss that nobody has looked at; their number is bounded where they are written.
   const retentionMs = name === 'dead-letter' ? -1 : options.retentionMs;
@@ -46,7 +66,7 @@ export function specOf(name: SchemaName, prefix: string, options: KafkaOptions):
 }
 
 export function allSpecs(prefix: string, options: KafkaOptions): readonly TopicSpec[] {
-  const names: readonly SchemaName[] = [...KINDS, 'control', 'dead-letter'];
+  const names: readonly SchemaName[] = [...KINDS, 'control', 'dead-letter', 'work'];
   return names.map((name) => specOf(name, prefix, options));
 }
 
@@ -106,7 +126,7 @@ export async function requireTopics(admin: KafkaAdmin, specs: readonly TopicSpec
 }
 
 function partitionsHint(spec: TopicSpec, partitions: number): string {
-  if (spec.cleanup === 'compact') return 'Choose another prefix: this topic was not made by changeover.';
+  if (spec.isFixed) return 'Choose another prefix: this topic was not made by changeover.';
   return `Set kafka.partitions to ${partitions}, or choose another prefix and backfill into it.`;
 }
 

@@ -8,11 +8,13 @@ export interface MemoryMember {
   readonly wanted: readonly Place[];
   /** Called at each assignment, with the partitions that are now this member's. */
   assign(places: readonly Place[]): void;
+  /** Resolves when it takes part in a new sharing out. */
+  ready(): Promise<void>;
 }
 
 /**
- * A consumer group. Whenever a member comes or goes, a new generation begins, in which each partition has one owner
- * that starts where the group has committed.
+ * A consumer group. Whenever a member comes or goes, a new generation begins as soon as all members are ready for it, in
+ * which each partition has one owner that starts where the group has committed.
  */
 export class MemoryGroup {
   /** The offset to read next. */
@@ -34,18 +36,30 @@ export class MemoryGroup {
     return this.#members.length;
   }
 
-  join(member: MemoryMember): void {
-    this.#share([...this.#members, member]);
+  /** Resolves when it has its part. */
+  async join(member: MemoryMember): Promise<void> {
+    this.#members = [...this.#members, member];
+    const before = this.#generation;
+    void this.#shareOut();
+    while (this.#generation === before) await this.#watchers.changed();
   }
 
   leave(member: MemoryMember): void {
     if (!this.#members.includes(member)) return;
     member.assign([]);
-    this.#share(this.#members.filter((other) => other !== member));
+    this.#members = this.#members.filter((other) => other !== member);
+    void this.#shareOut();
   }
 
-  #share(members: readonly MemoryMember[]): void {
-    this.#members = members;
+  async #shareOut(): Promise<void> {
+    const members = this.#members;
+    await Promise.all(members.map((member) => member.ready()));
+    // Whoever has come or gone meanwhile has asked anew.
+    if (members === this.#members) this.#share();
+  }
+
+  #share(): void {
+    const members = this.#members;
     this.#generation += 1;
     const shares = new Map<MemoryMember, Place[]>(members.map((member) => [member, []]));
     const places = new Set(members.flatMap((member) => member.wanted));

@@ -2,11 +2,8 @@ import { ChangeoverError } from '../../core/errors.ts';
 import type { Closable } from '../../core/service.ts';
 import { KINDS, type Kind, type SchemaName, topicOf } from '../../schemas/kinds.ts';
 import type { LogContext } from '../context.ts';
-import { createControlCodec } from '../control-codec.ts';
 import { createDeadLetterCodec } from '../dead-letter-codec.ts';
-import { encodeChange } from '../encode-change.ts';
 import type {
-  ControlRecord,
   ControlTopic,
   DeadLetterTopic,
   Log,
@@ -16,11 +13,15 @@ import type {
   Publisher,
   SubscribeOptions,
   Subscription,
+  WorkTopic,
 } from '../log.ts';
-import { partitionOf } from '../partition.ts';
+import { createWorkCodec, WORK_LOTS } from '../work-codec.ts';
 import type { MemoryBroker, MemoryTopic } from './broker.ts';
+import { openMemoryControl } from './control.ts';
 import { openMemoryDeadLetters } from './dead-letters.ts';
+import { openMemoryPublisher } from './publisher.ts';
 import { MemorySubscription, placeOf, recordOf } from './subscription.ts';
+import { openMemoryWork } from './work.ts';
 
 export interface MemoryLogOptions {
   /** What the log's processes share. */
@@ -42,6 +43,7 @@ export function openMemoryLog(options: MemoryLogOptions, context: LogContext): L
 class MemoryLog implements Log {
   readonly control: ControlTopic;
   readonly deadLetters: DeadLetterTopic;
+  readonly work: WorkTopic;
   readonly #options: Required<MemoryLogOptions>;
   readonly #context: LogContext;
   readonly #open: Closable[] = [];
@@ -52,6 +54,7 @@ class MemoryLog implements Log {
     this.#context = context;
     this.control = this.#openControl();
     this.deadLetters = this.#openDeadLetters();
+    this.work = this.#openWork();
   }
 
   async prepare(): Promise<void> {
@@ -63,6 +66,8 @@ class MemoryLog implements Log {
       requirePartitions(name, topic, partitions);
       broker.topics.set(name, topic);
     }
+    const work = this.#name('work');
+    broker.topics.set(work, broker.topics.get(work) ?? Array.from({ length: WORK_LOTS }, () => []));
     const control = this.#name('control');
     broker.facts.set(control, broker.facts.get(control) ?? new Map());
   }
@@ -70,24 +75,7 @@ class MemoryLog implements Log {
   async publisher(): Promise<Publisher> {
     this.#refuseClosed();
     const topics = this.#topics(KINDS);
-    const { broker, partitions, maxChangeBytes } = this.#options;
-    const { codec, clock } = this.#context;
-    let closed = false;
-    const publisher: Publisher = {
-      async publish(changes) {
-        if (closed) throw new ChangeoverError('aborted', 'The publisher is closed.');
-        const encoded = changes.map((change) => encodeChange(codec, change, maxChangeBytes));
-        const timestampMs = Math.trunc(clock.nowUs() / 1000);
-        for (const [index, { key, value }] of encoded.entries()) {
-          const topic = topics.get(changes[index]?.kind ?? 'agent') ?? [];
-          broker.append(topic, partitionOf(key, partitions), { key, value, timestampMs });
-        }
-      },
-      async ready() {},
-      async close() {
-        closed = true;
-      },
-    };
+    const publisher = openMemoryPublisher({ ...this.#options, ...this.#context, topics });
     this.#open.push(publisher);
     return publisher;
   }
@@ -95,7 +83,7 @@ class MemoryLog implements Log {
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#refuseClosed();
     const { broker } = this.#options;
-    const subscription = new MemorySubscription({
+    const subscription = await MemorySubscription.open({
       broker,
       group: broker.group(this.#groupName(options.group)),
       topics: this.#topics(options.kinds),
@@ -147,22 +135,8 @@ class MemoryLog implements Log {
   }
 
   #openControl(): ControlTopic {
-    const codec = createControlCodec();
     const { writer, clock } = this.#context;
-    return {
-      write: async (subject, body) => {
-        const value = codec.encode({ subject, body, writer, writtenAt: clock.nowUs() });
-        const facts = this.#facts();
-        if (value === null) facts.delete(subject);
-        else facts.set(subject, value);
-      },
-      read: async (prefix) => {
-        const found = Array.from(this.#facts()).filter(([subject]) => subject.startsWith(prefix));
-        return new Map<string, ControlRecord>(
-          found.map(([subject, value]) => [subject, codec.decode(subject, value)]),
-        );
-      },
-    };
+    return openMemoryControl({ writer, nowUs: () => clock.nowUs(), facts: () => this.#facts() });
   }
 
   #openDeadLetters(): DeadLetterTopic {
@@ -173,14 +147,28 @@ class MemoryLog implements Log {
       maxChangeBytes,
       codec: createDeadLetterCodec(prefix),
       nowUs: () => clock.nowUs(),
-      topic: () => {
-        this.#refuseClosed();
-        const name = this.#name('dead-letter');
-        const topic = broker.topics.get(name);
-        if (topic === undefined) throw missing(name);
-        return topic;
-      },
+      topic: () => this.#topic('dead-letter'),
     });
+  }
+
+  #openWork(): WorkTopic {
+    const { broker } = this.#options;
+    const { clock, writer } = this.#context;
+    return openMemoryWork({
+      broker,
+      codec: createWorkCodec(writer),
+      nowUs: () => clock.nowUs(),
+      topic: () => this.#topic('work'),
+      groupOf: (crew) => broker.group(this.#groupName(crew)),
+      adopt: (member) => this.#open.push(member),
+    });
+  }
+
+  #topic(name: SchemaName): MemoryTopic {
+    this.#refuseClosed();
+    const topic = this.#options.broker.topics.get(this.#name(name));
+    if (topic === undefined) throw missing(this.#name(name));
+    return topic;
   }
 
   #facts(): Map<string, Buffer> {

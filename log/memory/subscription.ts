@@ -1,6 +1,6 @@
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Kind } from '../../schemas/kinds.ts';
-import type { LogRecord, RecordBatch, Subscription, SubscriptionEvent } from '../log.ts';
+import type { Claim, LogRecord, RecordBatch, Subscription, SubscriptionEvent } from '../log.ts';
 import type { MemoryBroker, MemoryTopic, StoredRecord } from './broker.ts';
 import type { MemoryGroup, MemoryMember, Place } from './group.ts';
 
@@ -32,10 +32,14 @@ export class MemorySubscription implements Subscription {
   readonly #member: MemoryMember;
   /** Of the partitions that are ours now; the one to begin with is first. */
   #cursors: readonly Cursor[] = [];
+  /** What waits with taking part in a new sharing out, beside our claims. */
+  hearsOfSharing: () => Promise<void> = async () => {};
+  readonly #claims = new Set<Claim>();
+  #handingOver = false;
   #iterated = false;
   #closed = false;
 
-  constructor(options: MemorySubscriptionOptions) {
+  private constructor(options: MemorySubscriptionOptions) {
     this.#options = options;
     const all = Array.from(options.topics, ([kind, topic]) =>
       topic.map((records, partition) => ({ kind, partition, records })),
@@ -43,7 +47,9 @@ export class MemorySubscription implements Subscription {
     const byPlace = new Map(all.map((cursor) => [placeOf(cursor), cursor]));
     this.#member = {
       wanted: [...byPlace.keys()],
+      ready: () => this.#ready(),
       assign: (places) => {
+        this.#handingOver = false;
         this.#cursors = places.flatMap((place) => {
           const cursor = byPlace.get(place);
           return cursor === undefined ? [] : [{ ...cursor, next: options.group.committed.get(place) ?? 0 }];
@@ -53,7 +59,12 @@ export class MemorySubscription implements Subscription {
         options.onEvent?.({ type: 'rebalanced', generation, partitions: places.length });
       },
     };
-    options.group.join(this.#member);
+  }
+
+  static async open(options: MemorySubscriptionOptions): Promise<MemorySubscription> {
+    const subscription = new MemorySubscription(options);
+    await options.group.join(subscription.#member);
+    return subscription;
   }
 
   async *batches(signal: AbortSignal): AsyncIterable<RecordBatch> {
@@ -64,7 +75,7 @@ export class MemorySubscription implements Subscription {
     signal.addEventListener('abort', wake);
     try {
       while (!signal.aborted && !this.#closed) {
-        const records = this.#take();
+        const records = this.#handingOver ? [] : this.#take();
         if (records.length === 0) await broker.watchers.changed();
         else yield { records, generation: group.generation };
       }
@@ -74,12 +85,24 @@ export class MemorySubscription implements Subscription {
   }
 
   isCurrent(batch: RecordBatch): boolean {
-    return !this.#closed && batch.generation === this.#options.group.generation;
+    return !this.#handingOver && this.#isOurs(batch);
+  }
+
+  claim(batch: RecordBatch): Claim | undefined {
+    if (!this.isCurrent(batch)) return undefined;
+    const claim: Claim = {
+      remainingMs: () => (this.#closed ? 0 : Number.POSITIVE_INFINITY),
+      release: () => {
+        if (this.#claims.delete(claim)) this.#options.broker.watchers.wake();
+      },
+    };
+    this.#claims.add(claim);
+    return claim;
   }
 
   async commit(batch: RecordBatch): Promise<void> {
     const { committed } = this.#options.group;
-    if (!this.isCurrent(batch)) return;
+    if (!this.#isOurs(batch)) return;
     for (const record of batch.records) {
       const place = placeOf(record);
       committed.set(place, Math.max(committed.get(place) ?? 0, record.offset + 1));
@@ -89,7 +112,35 @@ export class MemorySubscription implements Subscription {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const { broker, group } = this.#options;
+    broker.watchers.wake();
+    if (this.#claims.size === 0) group.leave(this.#member);
+    else void this.#settled().then(() => group.leave(this.#member));
+  }
+
+  /** Gone without a word, whatever it has begun: the session is over. */
+  expire(): void {
+    this.#claims.clear();
+    this.#closed = true;
+    this.#options.broker.watchers.wake();
     this.#options.group.leave(this.#member);
+  }
+
+  #isOurs({ generation }: RecordBatch): boolean {
+    return !this.#closed && generation === this.#options.group.generation;
+  }
+
+  async #ready(): Promise<void> {
+    const { group } = this.#options;
+    const { generation } = group;
+    await this.hearsOfSharing();
+    // It may hear of what has come to pass already.
+    if (group.generation === generation) this.#handingOver = true;
+    await this.#settled();
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#claims.size > 0) await this.#options.broker.watchers.changed();
   }
 
   /** Whatever is there, partition by partition, up to the bounds; the next batch begins with the next partition. */

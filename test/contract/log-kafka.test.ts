@@ -7,7 +7,9 @@ import { kafkaOptions } from '../../log/kafka/options.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { testStack } from '../support/stack.ts';
 import { type LogUnderContract, logContract } from './log.ts';
+import { claimContract } from './log-claims.ts';
 import { deadLetterContract } from './log-dead-letters.ts';
+import { workContract } from './log-work.ts';
 
 /** The shortest that brokers allow by default. */
 const SESSION_TIMEOUT_MS = 6_000;
@@ -29,7 +31,9 @@ const subject: LogUnderContract = {
 };
 
 logContract('The log on Kafka', subject);
+claimContract('The log on Kafka', subject);
 deadLetterContract('The log on Kafka', subject);
+workContract('The log on Kafka', subject);
 
 after(async () => {
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();

@@ -4,7 +4,9 @@ import { MemoryBroker } from '../../log/memory/broker.ts';
 import { openMemoryLog } from '../../log/memory/open.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { type LogUnderContract, logContract } from './log.ts';
+import { claimContract } from './log-claims.ts';
 import { deadLetterContract } from './log-dead-letters.ts';
+import { workContract } from './log-work.ts';
 
 const broker = new MemoryBroker();
 
@@ -18,4 +20,6 @@ const subject: LogUnderContract = {
 };
 
 logContract('The log in memory', subject);
+claimContract('The log in memory', subject);
 deadLetterContract('The log in memory', subject);
+workContract('The log in memory', subject);

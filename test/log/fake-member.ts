@@ -12,6 +12,7 @@ export class FakeMember implements Member {
   readonly seeks: Seek[] = [];
   readonly commits: (Place & Committed)[] = [];
   closed = false;
+  abandoned = false;
   /** Whether reading has been sent elsewhere since the last fetch. */
   stale = false;
   /** What becomes of a commit. */
@@ -71,6 +72,15 @@ export class FakeMember implements Member {
 
   end(reason: ChangeoverError): void {
     this.#stopped.resolve(reason);
+  }
+
+  /** Asks for its part of a new sharing out, which it gets with `join`. */
+  askToJoin(): Promise<void> {
+    return this.#events.joining();
+  }
+
+  abandon(): void {
+    this.abandoned = true;
   }
 
   async close(): Promise<void> {

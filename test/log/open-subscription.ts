@@ -2,7 +2,7 @@ import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { openAdmin } from '../../log/kafka/admin.ts';
 import { prepareClients } from '../../log/kafka/client.ts';
-import { GroupMember, heartbeatMsOf } from '../../log/kafka/member.ts';
+import { GroupMember, heartbeatMsOf } from '../../log/kafka/group-member.ts';
 import { kafkaOptions } from '../../log/kafka/options.ts';
 import { KafkaSubscription } from '../../log/kafka/subscription.ts';
 import { requireTopics, specOf } from '../../log/kafka/topics.ts';

@@ -1,11 +1,12 @@
 import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
-import type { Log } from '../../log/log.ts';
+import type { Log, Subscription } from '../../log/log.ts';
 import { MemoryBroker } from '../../log/memory/broker.ts';
 import { openMemoryLog } from '../../log/memory/open.ts';
 import type { Change } from '../../schemas/change.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { KINDS } from '../../schemas/kinds.ts';
+import { overriding } from './overriding.ts';
 
 export const testCodec = createCodec();
 
@@ -41,4 +42,14 @@ export async function changesIn(log: Log): Promise<readonly Change[]> {
     stop.abort();
     await subscription.close();
   }
+}
+
+/** The same log, whose subscriptions do some things otherwise. */
+export function following(log: Log, otherwise: (subscription: Subscription) => Partial<Subscription>): Log {
+  return overriding(log, {
+    subscribe: async (options) => {
+      const subscription = await log.subscribe(options);
+      return overriding(subscription, otherwise(subscription));
+    },
+  });
 }

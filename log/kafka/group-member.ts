@@ -1,0 +1,254 @@
+import type { Consumer, ConsumerConfig, EachBatchPayload } from 'kafkajs';
+import type { Clock } from '../../core/clock.ts';
+import { ChangeoverError } from '../../core/errors.ts';
+import type { Client, Clients } from './client.ts';
+import { within } from './deadline.ts';
+import { kafkaError } from './errors.ts';
+import { formatMemo } from './mark.ts';
+import type { Member, MemberEvents, Place } from './member.ts';
+import { Pulse } from './pulse.ts';
+import type { Committed } from './watermarks.ts';
+
+export interface MemberOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  readonly sessionTimeoutMs: number;
+  /** Bytes of one answer of a broker, about. */
+  readonly maxFetchBytes: number;
+}
+
+/** How long a fetch waits for something new: also how long leaving the group may take. Not a delay: news ends it. */
+const FETCH_WAIT_MS = 250;
+const MAX_BYTES_PER_PARTITION = 1024 * 1024;
+/** About 2.5 s of passing failures, then the member is given up and its subscription makes another. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 } as const;
+
+/** Those that the group answers to members only, as kafkajs calls them. */
+const GROUP_REQUESTS: ReadonlySet<string> = new Set(['Heartbeat', 'SyncGroup']);
+
+const JOIN_GROUP = 11;
+const LEAVE_GROUP = 13;
+
+/** Often enough that one or two may get lost, and that a new member need not wait long for the others to notice. */
+export function heartbeatMsOf(sessionTimeoutMs: number): number {
+  return Math.min(3_000, Math.ceil(sessionTimeoutMs / 10));
+}
+
+/**
+ * One life of one member of a consumer group: from joining to its end. It never comes back by itself. kafkajs would
+ * restart a consumer that crashed, but not reliably, not visibly, and possibly after it was closed; so the subscription
+ * makes a new member instead.
+ */
+export class GroupMember implements Member {
+  readonly pulse: Pulse;
+  readonly #client: Client<Consumer>;
+  readonly #clock: Clock;
+  /** Completes "Cannot …". */
+  readonly #doing: string;
+  readonly #address: string;
+  readonly #stopped = Promise.withResolvers<ChangeoverError>();
+  #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
+  /** Of the last question to the group that was answered. */
+  #roundTripMs = 0;
+  #joins: 'never' | 'joined' | 'rebalancing' = 'never';
+  /** Whether it has asked for its part, and has not got it yet. */
+  #hasAsked = false;
+  #over = false;
+
+  private constructor(
+    client: Client<Consumer>,
+    clock: Clock,
+    { doing, address, pulse }: { readonly doing: string; readonly address: string; readonly pulse: Pulse },
+  ) {
+    this.pulse = pulse;
+    this.#clock = clock;
+    this.#client = client;
+    this.#doing = doing;
+    this.#address = address;
+  }
+
+  /** Resolves when connected; joining the group goes on in the background and may take until the others agree. */
+  static async open(clients: Clients, options: MemberOptions, events: MemberEvents): Promise<GroupMember> {
+    const { address, clock, requestTimeoutMs } = clients;
+    const topics = [...options.topics];
+    const doing = `read ${topics.join(', ')}`;
+    const client = await clients.connect(doing, (kafka) => kafka.consumer(consumerConfig(options)));
+    const member = new GroupMember(client, clock, {
+      doing,
+      address,
+      pulse: new Pulse({ ...options, clock }),
+    });
+    try {
+      const subscribing = client.connected.subscribe({ topics, fromBeginning: true });
+      await within({ clock, ms: requestTimeoutMs }, subscribing, () => {
+        throw new ChangeoverError('timeout', `Cannot ${doing}: no answer from ${address}.`);
+      });
+    } catch (error) {
+      member.close().catch(() => {});
+      throw kafkaError(error, doing, address);
+    }
+    member.#listen(events);
+    member.#run(events).catch((error: unknown) => member.#end(error));
+    return member;
+  }
+
+  get stopped(): Promise<ChangeoverError> {
+    return this.#stopped.promise;
+  }
+
+  seek({ topic, partition }: Place, offset: number): void {
+    if (this.#over) return;
+    try {
+      this.#client.connected.seek({ topic, partition, offset: `${offset}` });
+    } catch {
+      // It has crashed, and says so in a moment. Then there is nothing to send anywhere.
+    }
+  }
+
+  async commit(offsets: readonly (Place & Committed)[]): Promise<void> {
+    const committed = offsets.map(({ topic, partition, offset, ...memo }) => ({
+      topic,
+      partition,
+      offset: `${offset}`,
+      metadata: formatMemo(memo),
+    }));
+    // Before anything was fetched there is only the way that tries again by itself.
+    if (this.#commit === undefined) return this.#client.connected.commitOffsets(committed);
+    await this.#commit({
+      topics: committed.map(({ topic, ...partition }) => ({ topic, partitions: [partition] })),
+    });
+  }
+
+  end(reason: ChangeoverError): void {
+    this.#end(reason);
+  }
+
+  abandon(): void {
+    this.#over = true;
+    this.#client.sockets.fence();
+  }
+
+  /** Leaves the group, so that the others take over at once. */
+  async close(): Promise<void> {
+    this.#over = true;
+    await this.#client.close();
+  }
+
+  #listen(events: MemberEvents): void {
+    const consumer = this.#client.connected;
+    const { sockets } = this.#client;
+    sockets.holdBack(JOIN_GROUP, () => {
+      this.#hasAsked = true;
+      return events.joining();
+    });
+    // kafkajs leaves by itself when it crashes, before it says so.
+    sockets.holdBack(LEAVE_GROUP, () => events.joining());
+    const { CRASH, GROUP_JOIN, REBALANCING } = consumer.events;
+    consumer.on(CRASH, ({ payload }) => this.#end(payload.error));
+    consumer.on(REBALANCING, () => {
+      this.#joins = 'rebalancing';
+      this.pulse.joining();
+    });
+    this.#feelPulse();
+    this.#watchFetches(events);
+    consumer.on(GROUP_JOIN, ({ payload }) => {
+      if (this.#over) return;
+      // kafkajs also joins again in the middle of a fetch (stale metadata), while batches of the generation before are
+      // still on their way here and would count as part of the new one. Then only a new member has a clear beginning.
+      this.#hasAsked = false;
+      const inOrder = this.#joins !== 'joined';
+      this.#joins = 'joined';
+      this.pulse.joined(this.#roundTripMs);
+      if (inOrder) events.joined(placesOf(payload.memberAssignment));
+      else this.#end(new ChangeoverError('unreachable', 'The group was joined again while fetching.'));
+    });
+  }
+
+  #feelPulse(): void {
+    const consumer = this.#client.connected;
+    const { FETCH, HEARTBEAT, REQUEST } = consumer.events;
+    // Told of right before what came of it. An answer may have waited for us for long, when the process was stopped.
+    consumer.on(REQUEST, ({ payload }) => {
+      if (GROUP_REQUESTS.has(payload.apiName)) this.#roundTripMs = payload.duration;
+    });
+    consumer.on(HEARTBEAT, () => this.pulse.confirmed(this.#roundTripMs));
+    consumer.on(FETCH, () => this.pulse.fetched());
+  }
+
+  /** kafkajs tells of the beginning of each fetch, and of its end where it has not failed. */
+  #watchFetches(events: MemberEvents): void {
+    const consumer = this.#client.connected;
+    const { FETCH, FETCH_START } = consumer.events;
+    const unfinished = new Set<number>();
+    consumer.on(FETCH_START, ({ payload }) => {
+      // Where asking for its part has failed in the middle of a fetch, kafkajs goes on as if it had not asked.
+      if (this.#hasAsked) this.#end(new ChangeoverError('unreachable', 'The group was not joined again.'));
+      if (unfinished.has(payload.nodeId) && !this.#over) events.disturbed();
+      unfinished.add(payload.nodeId);
+    });
+    consumer.on(FETCH, ({ payload }) => unfinished.delete(payload.nodeId));
+  }
+
+  async #run(events: MemberEvents): Promise<void> {
+    await this.#client.connected.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async ({ batch, heartbeat, isStale, resolveOffset, commitOffsetsIfNecessary }) => {
+        // It would fetch the same again at once, for as long as it takes to part with it.
+        if (this.#over) return this.#clock.sleep(FETCH_WAIT_MS);
+        this.#commit = commitOffsetsIfNecessary;
+        const { topic, partition, messages } = batch;
+        const lastOffset = batch.lastOffset();
+        const fetched = {
+          topic,
+          partition,
+          messages,
+          nextOffset: Number(lastOffset) + 1,
+          heartbeat,
+          isStale,
+          taken: () => resolveOffset(lastOffset),
+        };
+        const given = this.pulse.handling();
+        await events
+          .fetched(fetched)
+          .catch((error: unknown) => this.#refuseOwnDefect(error))
+          .finally(given);
+      },
+    });
+  }
+
+  /** kafkajs would take a mistake of ours for a broken connection, and we would join again for ever. */
+  #refuseOwnDefect(error: unknown): never {
+    if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+      this.#end(
+        new ChangeoverError('internal', `A defect while reading: ${error.message}`, { cause: error }),
+      );
+    }
+    throw error;
+  }
+
+  #end(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#stopped.resolve(kafkaError(error, this.#doing, this.#address));
+  }
+}
+
+function placesOf(assignment: Readonly<Record<string, readonly number[]>>): readonly Place[] {
+  return Object.entries(assignment).flatMap(([topic, partitions]) =>
+    partitions.map((partition) => ({ topic, partition })),
+  );
+}
+
+function consumerConfig({ groupId, sessionTimeoutMs, maxFetchBytes }: MemberOptions): ConsumerConfig {
+  return {
+    groupId,
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: heartbeatMsOf(sessionTimeoutMs),
+    maxBytes: maxFetchBytes,
+    maxBytesPerPartition: Math.min(MAX_BYTES_PER_PARTITION, maxFetchBytes),
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+    allowAutoTopicCreation: false,
+    retry: { ...RETRY, restartOnFailure: async () => false },
+  };
+}
