@@ -2,10 +2,14 @@ import type { Change } from '../schemas/change.ts';
 import { changeFault } from '../schemas/change-fault.ts';
 import type { Kind } from '../schemas/kinds.ts';
 import { newestPerKey } from '../schemas/newest-per-key.ts';
-import { type Outcome, rejected, type Sink, STALE } from './connector.ts';
+import { type Outcome, rejected, type Sink, STALE, type Tenure } from './connector.ts';
 
 /** Applies sound changes of one kind, each key at most once. Answers one outcome per change, in their order. */
-export type ApplyDistinct = (kind: Kind, changes: readonly Change[]) => Promise<readonly Outcome[]>;
+export type ApplyDistinct = (
+  kind: Kind,
+  changes: readonly Change[],
+  tenure?: Tenure,
+) => Promise<readonly Outcome[]>;
 
 interface CoalescingSinkOptions {
   readonly kinds: readonly Kind[];
@@ -22,7 +26,7 @@ export function coalescingSink({ kinds, applyDistinct, close }: CoalescingSinkOp
   return {
     kinds,
     close,
-    async apply(changes) {
+    async apply(changes, tenure) {
       const foreign = changes.find((change) => !kinds.includes(change.kind));
       if (foreign !== undefined) throw new Error(`This sink holds no ${foreign.kind}.`);
       const outcomes = new Map<Change, Outcome>();
@@ -34,7 +38,7 @@ export function coalescingSink({ kinds, applyDistinct, close }: CoalescingSinkOp
       }
       for (const kind of kinds) {
         const ofKind = kinds.length === 1 ? sound : sound.filter((change) => change.kind === kind);
-        await applyNewest((distinct) => applyDistinct(kind, distinct), ofKind, outcomes);
+        await applyNewest((distinct) => applyDistinct(kind, distinct, tenure), ofKind, outcomes);
       }
       // What has no outcome of its own lost to a newer change of the same batch.
       return changes.map((change) => outcomes.get(change) ?? STALE);

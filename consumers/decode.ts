@@ -11,10 +11,6 @@ export function isReceived(decoded: Decoded): decoded is Received {
   return 'change' in decoded;
 }
 
-export function isRefused(decoded: Decoded): decoded is Refused {
-  return !isReceived(decoded);
-}
-
 export function decode(record: LogRecord, codec: Codec): Decoded {
   const { kind, key, value } = record;
   if (value === null) return { record, class: 'unreadable', reason: 'it has no value' };

@@ -1,8 +1,8 @@
 import { type Outcome, STALE } from '../connectors/connector.ts';
 import { isRetryable } from '../core/errors.ts';
-import type { Subscription } from '../log/log.ts';
+import type { Claim, Subscription } from '../log/log.ts';
 import { BatchLimit } from './batch-limit.ts';
-import { isReceived, isRefused } from './decode.ts';
+import { isReceived } from './decode.ts';
 import type { Delivery, Inbox } from './inbox.ts';
 import type { PipelineOptions } from './pipeline-options.ts';
 import type { BatchResult } from './progress.ts';
@@ -33,6 +33,8 @@ export class StoreFeeder {
   #committed: Promise<void> = Promise.resolve();
   /** The generation of the last batch that was offered. */
   #generation: number | undefined;
+  /** What has been applied and not yet committed: if its partitions go to others now, they need not apply it again. */
+  #applied: Claim[] = [];
 
   constructor(options: StoreFeederOptions) {
     this.#options = options;
@@ -41,40 +43,47 @@ export class StoreFeeder {
 
   async run(signal: AbortSignal): Promise<void> {
     const { inbox } = this.#options;
-    const failed = Promise.withResolvers<never>();
-    // Told of at the latest when the loop has ended.
-    failed.promise.catch(() => {});
     const bounds = () => ({ maxRecords: this.#limit.changes, maxBytes: MAX_BATCH_BYTES });
-    try {
-      for (;;) {
-        const delivery = await Promise.race([inbox.take(bounds), failed.promise]);
-        if (delivery === undefined) break;
-        await this.#deal(delivery, signal, failed.reject);
-      }
-    } finally {
-      await this.#committed.catch(() => {});
+    // A commit that fails for good ends the inbox. To race with a promise for it would keep every delivery alive: a promise
+    // that is still pending holds whatever it was raced with.
+    for (let next = await inbox.take(bounds); next !== undefined; next = await inbox.take(bounds)) {
+      await this.#deal(next, signal);
     }
     await this.#committed;
   }
 
-  async #deal(delivery: Delivery, signal: AbortSignal, fail: (error: unknown) => void): Promise<void> {
-    const { subscription, onBatch } = this.#options;
-    const result = await this.#applied(delivery, signal);
-    if (result === undefined) return;
-    const commit = subscription.commit(delivery);
-    this.#committed = Promise.all([this.#committed, commit]).then(() => {});
-    this.#committed.catch(fail);
-    onBatch?.(result);
+  async #deal(delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const { inbox, subscription, onBatch } = this.#options;
+    let commit = Promise.resolve();
+    try {
+      const result = await this.#apply(delivery, signal);
+      if (result === undefined) return;
+      commit = subscription.commit(delivery);
+      onBatch?.(result);
+    } finally {
+      const claims = this.#applied;
+      this.#applied = [];
+      const released = commit.finally(() => {
+        for (const claim of claims) claim.release();
+      });
+      this.#committed = Promise.all([this.#committed, released]).then(() => {});
+      this.#committed.catch(() => inbox.end());
+    }
   }
 
   /** Undefined where the partitions have moved, or the stop came first: it will be delivered again. */
-  async #applied(delivery: Delivery, signal: AbortSignal): Promise<BatchResult | undefined> {
+  async #apply(delivery: Delivery, signal: AbortSignal): Promise<BatchResult | undefined> {
     const { clock, logger, refuse } = this.#options;
-    const received = delivery.decoded.filter(isReceived);
-    const refused: Refused[] = delivery.decoded.filter(isRefused);
+    const received: Received[] = [];
+    const refused: Refused[] = [];
+    for (const each of delivery.decoded) {
+      if (isReceived(each)) received.push(each);
+      else refused.push(each);
+    }
     const startedMs = clock.elapsedMs();
     try {
       const outcomes = received.length === 0 ? [] : await this.#offer(delivery, received, signal);
+      if (this.#applied.length === 0) this.#claimOnly(delivery);
       const applyMs = clock.elapsedMs() - startedMs;
       this.#limit.took(received.length, applyMs);
       const counts = { applied: 0, stale: 0 };
@@ -97,6 +106,13 @@ export class StoreFeeder {
     }
   }
 
+  /** Where nothing was for the store, the offsets still are ours to commit only while no batch before was put aside. */
+  #claimOnly(delivery: Delivery): void {
+    const claim = this.#options.subscription.claim(delivery);
+    if (claim === undefined) throw MOVED;
+    this.#applied.push(claim);
+  }
+
   #offer(
     delivery: Delivery,
     received: readonly Received[],
@@ -104,15 +120,22 @@ export class StoreFeeder {
   ): Promise<readonly Outcome[]> {
     const { sink, subscription, stages } = this.#options;
     const innermost: Apply = async (batch) => {
-      // Again before each attempt: partitions may have moved while a store was down.
-      if (!subscription.isCurrent(delivery)) throw MOVED;
+      // Again for each attempt: partitions may have moved while a store was down.
+      const claim = subscription.claim(delivery);
+      if (claim === undefined) throw MOVED;
       if (this.#generation !== delivery.generation) sink.forget?.();
       this.#generation = delivery.generation;
       try {
-        return await sink.apply(batch.map(({ change }) => change));
+        const outcomes = await sink.apply(
+          batch.map(({ change }) => change),
+          claim,
+        );
+        this.#applied.push(claim);
+        return outcomes;
       } catch (error) {
+        claim.release();
         sink.forget?.();
-        throw error;
+        throw subscription.isCurrent(delivery) ? error : MOVED;
       }
     };
     return chain(stages, innermost)(received, signal);

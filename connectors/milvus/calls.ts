@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
+import type { Tenure } from '../connector.ts';
 import { serverCodeOf, toMilvusError } from './errors.ts';
 
 interface CallsOptions {
@@ -13,12 +14,20 @@ interface CallsOptions {
 /** Runs one call to the server under one set of rules. */
 export type Calls = <T>(
   name: string,
-  work: () => Promise<T>,
-  options?: { readonly attempts?: number },
+  work: (withinMs: number) => Promise<T>,
+  options?: CallOptions,
 ) => Promise<T>;
+
+interface CallOptions {
+  readonly attempts?: number;
+  /** Of a write that must have ended when this is over: whoever has asked for it decides whether it is tried again. */
+  readonly tenure?: Tenure | undefined;
+}
 
 /** More than the pipeline's own retries would be waiting here, out of its sight. */
 const ATTEMPTS = 3;
+/** In less than this a write is not begun. */
+const MIN_TENURE_MS = 100;
 /** What the client itself may add to the deadline of a call, connecting for instance. */
 const GRACE_MS = 2_000;
 
@@ -28,9 +37,19 @@ const GRACE_MS = 2_000;
  * each call ends in time, with an answer whose status says success, or with one of our errors.
  */
 export function createCalls({ where, timeoutMs, clock }: CallsOptions): Calls {
-  const once = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  const once = async <T>(
+    name: string,
+    work: (withinMs: number) => Promise<T>,
+    tenure: Tenure | undefined,
+  ): Promise<T> => {
+    const leftMs = tenure?.remainingMs() ?? Number.POSITIVE_INFINITY;
+    if (leftMs < MIN_TENURE_MS) throw outlived(name, where);
     try {
-      const answer = await withDeadline(work(), timeoutMs + GRACE_MS, name);
+      const answer = await withDeadline(
+        work(Math.min(timeoutMs, leftMs)),
+        Math.min(timeoutMs + GRACE_MS, leftMs),
+        name,
+      );
       const code = serverCodeOf(answer);
       if (code === 0) return answer;
       throw code === undefined ? unanswered(name, where) : answer;
@@ -38,8 +57,18 @@ export function createCalls({ where, timeoutMs, clock }: CallsOptions): Calls {
       throw toMilvusError(error, where);
     }
   };
-  return (name, work, { attempts = ATTEMPTS } = {}) =>
-    retry(() => once(name, work), { policy: { attempts, initialDelayMs: 100, maxDelayMs: 2_000 }, clock });
+  return (name, work, { tenure, attempts = tenure === undefined ? ATTEMPTS : 1 } = {}) =>
+    retry(() => once(name, work, tenure), {
+      policy: { attempts, initialDelayMs: 100, maxDelayMs: 2_000 },
+      clock,
+    });
+}
+
+function outlived(name: string, where: string): ChangeoverError {
+  return new ChangeoverError(
+    'unreachable',
+    `${name} at Milvus ${where} was not begun: its keys may be others' soon.`,
+  );
 }
 
 function unanswered(name: string, where: string): ChangeoverError {

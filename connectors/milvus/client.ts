@@ -32,7 +32,7 @@ export async function openMilvus(
     ...(options.ssl && { ssl: true, tls: tlsOf(options) }),
   });
   const call = createCalls({ where: options.address, timeoutMs: options.timeoutMs, clock });
-  const wire = wireOf(client, options.timeoutMs);
+  const wire = wireOf(client);
   const connection = connectionOf(client, { where: options.address, call, wire, logger });
   try {
     // The constructor has begun to connect; only this says whether the login and the database are right.

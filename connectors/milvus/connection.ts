@@ -2,8 +2,9 @@ import type { ConsistencyLevelEnum, FieldType, MilvusClient, RowData } from '@zi
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Closable } from '../../core/service.ts';
+import type { Tenure } from '../connector.ts';
 import type { Calls } from './calls.ts';
-import { counted } from './counted.ts';
+import { counted, type Mutation } from './counted.ts';
 import { serverCodeOf } from './errors.ts';
 import { idIn } from './filter.ts';
 import type { MilvusRow } from './rows.ts';
@@ -44,7 +45,10 @@ export interface Health {
   readonly reasons: readonly string[];
 }
 
-/** What we use of Milvus; every call has a deadline, its status is looked at, and everything thrown is ours. */
+/**
+ * What we use of Milvus; every call has a deadline, its status is looked at, and everything thrown is ours. A write with a
+ * tenure is tried once and has ended with it.
+ */
 export interface MilvusConnection extends Closable {
   readonly where: string;
   version(): Promise<string>;
@@ -59,10 +63,10 @@ export interface MilvusConnection extends Closable {
   load(collection: string): Promise<void>;
   query(query: Query): Promise<readonly MilvusRow[]>;
   /** Each id once: of two in one call the server keeps the first and counts both. */
-  upsert(collection: string, rows: readonly MilvusRow[]): Promise<void>;
+  upsert(collection: string, rows: readonly MilvusRow[], tenure?: Tenure): Promise<void>;
   /** The same for rows of the shape that we make, without the client's encoding. */
   readonly upsertEmbeddings: UpsertEmbeddings;
-  remove(collection: string, ids: readonly string[]): Promise<void>;
+  remove(collection: string, ids: readonly string[], tenure?: Tenure): Promise<void>;
   /** A timestamp of the server, greater than those of all writes that it has confirmed; undefined where it gives none. */
   timestamp(): Promise<string | undefined>;
 }
@@ -128,19 +132,21 @@ export function connectionOf(client: MilvusClient, parts: ConnectionParts): Milv
       await call('LoadCollection', () => client.loadCollectionAsync({ collection_name: collection }));
     },
     query: async (query) => (await call('Query', () => client.query(queryRequest(query)))).data,
-    upsert: async (collection, rows) => {
+    upsert: async (collection, rows, tenure) => {
       const request = { collection_name: collection, data: rows as RowData[] };
-      await call('Upsert', async () => counted('Upsert', await client.upsert(request), rows.length));
+      const upsert = (timeout: number) => client.upsert({ ...request, timeout });
+      await call('Upsert', async (ms) => counted('Upsert', await upsert(ms), rows.length), { tenure });
     },
     upsertEmbeddings: createUpsert({ client, ...parts }),
-    remove: async (collection, ids) => {
-      // `deleteEntities` with a filter of ours: the client's `delete({ids})` does not escape.
-      const request = { collection_name: collection, filter: idIn(ids) };
-      await call('Delete', async () => counted('Delete', await client.deleteEntities(request), ids.length));
+    remove: async (collection, ids, tenure) => {
+      // Past the client: its `delete({ids})` does not escape, and its deadline begins when there is a channel.
+      const request = { collection_name: collection, expr: idIn(ids) };
+      const remove = async (ms: number) => (await wire.send('Delete', request, ms)) as Mutation;
+      await call('Delete', async (ms) => counted('Delete', await remove(ms), ids.length), { tenure });
     },
     timestamp: async () => {
       try {
-        const answer = await call('AllocTimestamp', () => wire.send('AllocTimestamp', {}));
+        const answer = await call('AllocTimestamp', (ms) => wire.send('AllocTimestamp', {}, ms));
         const { timestamp } = answer as { readonly timestamp?: unknown };
         return typeof timestamp === 'string' && timestamp !== '0' ? timestamp : undefined;
       } catch (error) {

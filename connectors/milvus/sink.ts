@@ -6,7 +6,7 @@ import type { Change, ChangeOf, Embedding } from '../../schemas/change.ts';
 import { spaceFault, spaceOf } from '../../schemas/embedding-space.ts';
 import { isNewer } from '../../schemas/version.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
-import { APPLIED, type Outcome, rejected, type Sink, STALE } from '../connector.ts';
+import { APPLIED, type Outcome, rejected, type Sink, STALE, type Tenure } from '../connector.ts';
 import type { Recollection, VersionMemory } from './memory.ts';
 import type { VersionedEmbedding } from './rows.ts';
 import type { Collections } from './schema.ts';
@@ -32,6 +32,8 @@ const MIN_PART_ROWS = 250;
  * Milvus has no conditional write, so the guard is read, compare, write: right while each key has one writer. What was
  * offered is settled before the next batch is begun, so a batch reads what the one before it wrote, or remembers it.
  *
+ * Who owns a key is the log's affair: each write is begun only while the tenure lasts, and given up at its end.
+ *
  * A batch has each key once, so it is done in parts that need not wait for each other: one part's versions are read
  * while another's rows are written.
  */
@@ -42,7 +44,7 @@ export function openSink(options: SinkOptions): Sink {
     kinds: ['embedding'],
     // The connection belongs to the store, which closes it.
     close: async () => {},
-    applyDistinct: (_kind, changes) =>
+    applyDistinct: (_kind, changes, tenure) =>
       inOrder(async () => {
         if (!(await collections.hasTombstones())) {
           throw new ChangeoverError('mismatch', `There is no collection ${collections.tombstones}.`, {
@@ -54,7 +56,7 @@ export function openSink(options: SinkOptions): Sink {
           const recollection = await memory.recollect();
           const parts = partsOf(changes as readonly ChangeOf<'embedding'>[], options);
           await forEachLimited(parts, inFlight, (part) =>
-            new Part({ ...options, recollection, outcomes }, part).apply(),
+            new Part({ ...options, recollection, outcomes, tenure }, part).apply(),
           );
           return changes.map((change) => outcomes.get(change.key) ?? STALE);
         } catch (error) {
@@ -78,6 +80,7 @@ interface PartOptions extends SinkOptions {
   readonly recollection: Recollection;
   /** Where each change's outcome is put, by its key. */
   readonly outcomes: Map<string, Outcome>;
+  readonly tenure: Tenure | undefined;
 }
 
 /** Some changes of a batch, each key once: sorts out who wins, then writes. */
@@ -165,18 +168,18 @@ class Part {
 
   /** The tombstone first: whatever happens then, the row is known to be dead. */
   async #bury(): Promise<void> {
-    const { writer, batchRows } = this.#options;
-    for (const part of chunked(this.#tombstones, batchRows)) await writer.bury(part);
-    await writer.remove(this.#removals);
+    const { writer, batchRows, tenure } = this.#options;
+    for (const part of chunked(this.#tombstones, batchRows)) await writer.bury(part, tenure);
+    await writer.remove(this.#removals, tenure);
   }
 
   /** The server takes all rows of a call or none. */
   async #upsertAll(): Promise<void> {
-    const { outcomes, writer } = this.#options;
+    const { outcomes, writer, tenure } = this.#options;
     for (const rows of upsertParts(this.#upserts)) {
       await byHalves(
         rows,
-        (some) => writer.upsert(some),
+        (some) => writer.upsert(some, tenure),
         ({ embedding }, error) => outcomes.set(embedding.id, rejected(messageOf(error))),
       );
     }

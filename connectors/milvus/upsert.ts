@@ -1,6 +1,7 @@
 import type { MilvusClient, RowData } from '@zilliz/milvus2-sdk-node';
 import { ChangeoverError, type ErrorCode, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { Tenure } from '../connector.ts';
 import type { Calls } from './calls.ts';
 import { counted, type Mutation } from './counted.ts';
 import { EMBEDDING_FIELDS, embeddingRow, type VersionedEmbedding } from './rows.ts';
@@ -18,6 +19,7 @@ interface UpsertOptions {
 export type UpsertEmbeddings = (
   collection: string,
   embeddings: readonly VersionedEmbedding[],
+  tenure?: Tenure,
 ) => Promise<void>;
 
 /** What our encoding must know of a collection. */
@@ -47,16 +49,16 @@ export function createUpsert({ client, wire, call, logger }: UpsertOptions): Ups
     if (serves) logger.warn({ collection, reason }, 'Milvus is written through its client, which is slower');
     serves = false;
   };
-  return async (collection, embeddings) => {
-    const mutate = (write: () => Promise<Mutation>) =>
-      call('Upsert', async () => counted('Upsert', await write(), embeddings.length));
+  return async (collection, embeddings, tenure) => {
+    const mutate = (write: (withinMs: number) => Promise<Mutation>) =>
+      call('Upsert', async (ms) => counted('Upsert', await write(ms), embeddings.length), { tenure });
     const schema = serves ? await knownSchema(collection) : undefined;
     let refusal: ChangeoverError | undefined;
     if (schema !== undefined) {
       const { dimension, timestamp } = schema;
       const bytes = encodeUpsert({ collection, dimension, schemaTimestamp: timestamp, embeddings });
       try {
-        await mutate(async () => (await wire.sendBytes('Upsert', bytes)) as Mutation);
+        await mutate(async (ms) => (await wire.sendBytes('Upsert', bytes, ms)) as Mutation);
         return;
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -64,7 +66,7 @@ export function createUpsert({ client, wire, call, logger }: UpsertOptions): Ups
       }
     }
     const data = embeddings.map(embeddingRow) as RowData[];
-    await mutate(() => client.upsert({ collection_name: collection, data }));
+    await mutate((timeout) => client.upsert({ collection_name: collection, data, timeout }));
     if (refusal === undefined) return;
     // The client has looked at the schema again, where it was that which had changed.
     const now = await knownSchema(collection);

@@ -15,9 +15,9 @@ interface Method {
 export interface Wire {
   /** True where these bytes say what the client would say of this request. False, too, where it has no such call. */
   says(method: string, bytes: Buffer, request: object): Promise<boolean>;
-  /** Sends a request that is encoded already. */
-  sendBytes(method: string, request: Buffer): Promise<object>;
-  send(method: string, request: object): Promise<object>;
+  /** Sends a request that is encoded already. When that time is over it has ended, or is not sent. */
+  sendBytes(method: string, request: Buffer, withinMs: number): Promise<object>;
+  send(method: string, request: object, withinMs: number): Promise<object>;
 }
 
 /**
@@ -40,7 +40,7 @@ class EncodedRequest {
  * The client's channels come from its pool, with its credentials and interceptors, and answers are decoded by the types
  * that it has loaded. An answer is what the client's own method would have got, UNIMPLEMENTED as an empty one included.
  */
-export function wireOf(client: MilvusClient, timeoutMs: number): Wire {
+export function wireOf(client: MilvusClient): Wire {
   const withService = async <T>(work: (service: ServiceClient) => Promise<T>): Promise<T> => {
     const service = await client.channelPool.acquire();
     try {
@@ -49,11 +49,17 @@ export function wireOf(client: MilvusClient, timeoutMs: number): Wire {
       await client.channelPool.release(service);
     }
   };
-  const call = <T extends object>(name: string, request: T, serialise?: (request: T) => Buffer) =>
-    withService((service) => {
+  const call = <T extends object>(
+    name: string,
+    request: T,
+    withinMs: number,
+    serialise?: (request: T) => Buffer,
+  ) => {
+    // From now, and not from when there is a channel.
+    const deadline = new Date(Date.now() + withinMs);
+    return withService((service) => {
       const method = methodsOf(service)[name];
       if (method === undefined) throw new Error(`the client knows no ${name}`);
-      const deadline = new Date(Date.now() + timeoutMs);
       const { path, requestSerialize, responseDeserialize } = method;
       return new Promise<object>((resolve, reject) => {
         service.makeUnaryRequest(
@@ -66,6 +72,7 @@ export function wireOf(client: MilvusClient, timeoutMs: number): Wire {
         );
       });
     });
+  };
   return {
     says: (name, bytes, request) =>
       withService(async (service) => {
@@ -74,8 +81,9 @@ export function wireOf(client: MilvusClient, timeoutMs: number): Wire {
         const theirs = method.requestDeserialize(method.requestSerialize(request));
         return isDeepStrictEqual(method.requestDeserialize(bytes), theirs);
       }),
-    sendBytes: (method, request) => call(method, new EncodedRequest(request), EncodedRequest.serialise),
-    send: (method, request) => call(method, request),
+    sendBytes: (method, request, withinMs) =>
+      call(method, new EncodedRequest(request), withinMs, EncodedRequest.serialise),
+    send: (method, request, withinMs) => call(method, request, withinMs),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Tenure } from '../connector.ts';
 import type { MilvusConnection } from './connection.ts';
 import { tombstoneRow, type VersionedEmbedding } from './rows.ts';
 import type { FoundCollections } from './schema.ts';
@@ -8,25 +9,26 @@ export interface Tombstone {
   readonly version: number;
 }
 
-/** Writes what the guard has let pass. */
+/** Writes what the guard has let pass; no write lasts longer than the tenure. */
 export interface EmbeddingWriter {
   /** At most some thousands, each id once, all of the collection's space. */
-  upsert(embeddings: readonly VersionedEmbedding[]): Promise<void>;
-  bury(tombstones: readonly Tombstone[]): Promise<void>;
+  upsert(embeddings: readonly VersionedEmbedding[], tenure?: Tenure): Promise<void>;
+  bury(tombstones: readonly Tombstone[], tenure?: Tenure): Promise<void>;
   /** Deletes rows; their tombstones must stand already. */
-  remove(ids: readonly string[]): Promise<void>;
+  remove(ids: readonly string[], tenure?: Tenure): Promise<void>;
 }
 
 export function createWriter(connection: MilvusConnection, collections: FoundCollections): EmbeddingWriter {
   return {
-    upsert: (embeddings) => connection.upsertEmbeddings(collections.embeddings, embeddings),
-    bury: (tombstones) =>
+    upsert: (embeddings, tenure) => connection.upsertEmbeddings(collections.embeddings, embeddings, tenure),
+    bury: (tombstones, tenure) =>
       connection.upsert(
         collections.tombstones,
         tombstones.map(({ id, version }) => tombstoneRow(id, version)),
+        tenure,
       ),
-    async remove(ids) {
-      for (const part of filterParts(ids)) await connection.remove(collections.embeddings, part);
+    async remove(ids, tenure) {
+      for (const part of filterParts(ids)) await connection.remove(collections.embeddings, part, tenure);
     },
   };
 }

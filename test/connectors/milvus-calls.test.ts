@@ -42,6 +42,31 @@ describe('every call to Milvus', () => {
     await assert.rejects(call('Upsert', work), { name: 'ChangeoverError', code: 'mismatch' });
   });
 
+  it('is given no more time than its keys are surely ours, and begins nothing when that is over', async () => {
+    const times: number[] = [];
+    const work = async (withinMs: number): Promise<unknown> => {
+      times.push(withinMs);
+      return SUCCESS;
+    };
+    for (const leftMs of [10_000, 120, 99, 0]) {
+      const calling = call('Upsert', work, { tenure: { remainingMs: () => leftMs } });
+      if (leftMs >= 100) await calling;
+      else await assert.rejects(calling, { code: 'unreachable', retryable: true });
+    }
+    assert.deepEqual(times, [50, 50]);
+    const short = createCalls({ where: 'here', timeoutMs: 60_000, clock: patient });
+    await short('Upsert', work, { tenure: { remainingMs: () => 150 } });
+    assert.deepEqual(times, [50, 50, 150]);
+    const never = () => new Promise<never>(() => {});
+    await assert.rejects(short('Upsert', never, { tenure: { remainingMs: () => 150 } }), { code: 'timeout' });
+  });
+
+  it('is left to whoever has the tenure when it fails', async () => {
+    const failing = answering(new Error('14 UNAVAILABLE: planted'));
+    await assert.rejects(call('Upsert', failing.work, { tenure: { remainingMs: () => 10_000 } }));
+    assert.equal(failing.asked(), 1);
+  });
+
   it('is tried again while what is wrong may pass, and not for ever', async () => {
     const overloaded = Object.assign(new Error('8 RESOURCE_EXHAUSTED'), { code: 8 });
     const late = Object.assign(new Error('4 DEADLINE_EXCEEDED'), { code: 4 });

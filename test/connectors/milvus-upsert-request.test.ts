@@ -96,7 +96,7 @@ describe('the upsert that we write ourselves', () => {
   });
 
   it('is found to say what the client says before the first is sent, and not when it would not', async () => {
-    const wire = wireOf(client, 1_000);
+    const wire = wireOf(client);
     const { bytes, request } = upsertSample();
     assert.equal(await wire.says('Upsert', bytes, request), true);
     assert.equal(await wire.says('Upsert', bytes, { ...request, num_rows: 3 }), false);

@@ -9,7 +9,7 @@ import { MemoryBroker } from '../../log/memory/broker.ts';
 import type { Change } from '../../schemas/change.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
-import { openTestLog, testCodec } from '../support/memory-log.ts';
+import { following, openTestLog, testCodec } from '../support/memory-log.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import {
   follow,
@@ -68,21 +68,9 @@ describe('a record that a store refuses', () => {
   it('is one letter although it was written down again after a crash before the commit', async () => {
     const log = await openTestLog();
     await publish(log, agents(10));
-    const forgetful: Log = {
-      ...log,
-      positions: (kinds, group) => log.positions(kinds, group),
-      records: (places) => log.records(places),
-      subscribe: async (options) => {
-        const subscription = await log.subscribe(options);
-        return {
-          batches: (signal) => subscription.batches(signal),
-          isCurrent: (batch) => subscription.isCurrent(batch),
-          close: () => subscription.close(),
-          commit: () => Promise.reject(new ChangeoverError('internal', 'killed')),
-        };
-      },
-      deadLetters: log.deadLetters,
-    };
+    const forgetful = following(log, () => ({
+      commit: () => Promise.reject(new ChangeoverError('internal', 'killed')),
+    }));
     const sink = pickySink(new MemoryStore().sink, refusesEach(5));
     await assert.rejects(follow(forgetful, sink).ended, /killed/);
     await followToEnd(log, sink);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { rejected, type Sink } from '../../connectors/connector.ts';
 import { createPipeline } from '../../consumers/pipeline.ts';
 import { NO_PROGRESS, type PipelineProgress, progressed } from '../../consumers/progress.ts';
@@ -12,13 +14,17 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { type Log, lagOf } from '../../log/log.ts';
+import { MemoryBroker } from '../../log/memory/broker.ts';
 import type { Change } from '../../schemas/change.ts';
 import { plainState, removal, upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
-import { openTestLog, testCodec } from '../support/memory-log.ts';
+import { following, openTestLog, testCodec } from '../support/memory-log.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const GROUP = 'test.store';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 interface Running {
   readonly progress: () => PipelineProgress;
@@ -134,21 +140,9 @@ describe('the pipeline', () => {
     const log = await openTestLog();
     const store = new MemoryStore();
     const commit = Promise.withResolvers<void>();
-    const slow: Log = {
-      ...log,
-      positions: (kinds, group) => log.positions(kinds, group),
-      arrivals: (places) => log.arrivals(places),
-      members: (group) => log.members(group),
-      subscribe: async (options) => {
-        const subscription = await log.subscribe(options);
-        return {
-          batches: (signal) => subscription.batches(signal),
-          isCurrent: (batch) => subscription.isCurrent(batch),
-          commit: (batch) => commit.promise.then(() => subscription.commit(batch)),
-          close: () => subscription.close(),
-        };
-      },
-    };
+    const slow = following(log, (subscription) => ({
+      commit: (batch) => commit.promise.then(() => subscription.commit(batch)),
+    }));
     await publish(log, agents(120));
     const running = start(slow, store.sink);
     await until(() => running.progress().received === 120);
@@ -162,20 +156,11 @@ describe('the pipeline', () => {
 
   it('fails where a commit does', async () => {
     const log = await openTestLog();
-    const failing: Log = {
-      ...log,
-      subscribe: async (options) => {
-        const subscription = await log.subscribe(options);
-        return {
-          batches: (signal) => subscription.batches(signal),
-          isCurrent: (batch) => subscription.isCurrent(batch),
-          commit: async () => {
-            throw new ChangeoverError('unreachable', 'no commit');
-          },
-          close: () => subscription.close(),
-        };
+    const failing = following(log, () => ({
+      commit: async () => {
+        throw new ChangeoverError('unreachable', 'no commit');
       },
-    };
+    }));
     await publish(log, agents(3));
     await assert.rejects(start(failing, new MemoryStore().sink).ended, /no commit/);
   });
@@ -248,31 +233,63 @@ describe('the pipeline', () => {
     const log = await openTestLog();
     const store = new MemoryStore();
     await publish(log, agents(10));
-    const moved: Log = {
-      prepare: () => log.prepare(),
-      publisher: () => log.publisher(),
-      positions: (kinds, group) => log.positions(kinds, group),
-      arrivals: (places) => log.arrivals(places),
-      members: (group) => log.members(group),
-      close: () => log.close(),
-      control: log.control,
-      deadLetters: log.deadLetters,
-      records: (places) => log.records(places),
-      subscribe: async (options) => {
-        const subscription = await log.subscribe(options);
-        return {
-          batches: (signal) => subscription.batches(signal),
-          commit: (batch) => subscription.commit(batch),
-          close: () => subscription.close(),
-          isCurrent: () => false,
-        };
-      },
-    };
+    const moved = following(log, () => ({ claim: () => undefined }));
     const running = start(moved, store.sink);
     await sleep(100);
     await running.stop();
     assert.equal(await store.source.count('agent'), 0);
     assert.equal(await lag(log), 10);
+  });
+
+  for (const what of ['its own echo', 'bytes that are no change']) {
+    it(`commits nothing behind a batch that was put aside, not even ${what}`, async () => {
+      const broker = new MemoryBroker();
+      const log = await openTestLog(broker);
+      await publish(log, agents(1));
+      let asked = 0;
+      const claimsNothing = following(log, () => ({
+        claim: () => {
+          asked += 1;
+          return undefined;
+        },
+      }));
+      const running = start(claimsNothing, new MemoryStore().sink, [], systemClock, async () => {});
+      await until(() => asked === 1);
+      if (what === 'its own echo') await publish(log, agents(1, 1, 'store'));
+      else {
+        const [place] = (await log.positions(['agent'])).filter(({ end }) => end === 1);
+        const topic = broker.topics.get('test.agents');
+        assert.ok(topic && place);
+        const record = { key: Buffer.from('k'), value: Buffer.from('bad'), timestampMs: 1 };
+        broker.append(topic, place.partition, record);
+      }
+      await until(() => asked === 2);
+      await running.stop();
+      assert.equal(await lag(log), 2);
+    });
+  }
+
+  it('lets go of what it has dealt with, while it runs', async () => {
+    const log = await openTestLog();
+    const store = new MemoryStore();
+    const offered: WeakRef<Change>[] = [];
+    const watching: Sink = {
+      ...store.sink,
+      apply: (changes) => {
+        offered.push(...changes.map((change) => new WeakRef(change)));
+        return store.sink.apply(changes);
+      },
+    };
+    const running = start(log, watching);
+    for (let variant = 1; variant <= 20; variant++) {
+      await publish(log, agents(10, variant));
+      await until(async () => (await lag(log)) === 0);
+    }
+    collectGarbage();
+    const held = offered.filter((change) => change.deref() !== undefined);
+    // The store holds the newest of each key, and the last batch may still be in somebody's hands.
+    assert.ok(held.length <= 20, `${held.length} of ${offered.length} changes are held`);
+    await running.stop();
   });
 
   it('offers in one batch what has arrived while the store was busy, and waits for nothing when it is not', async () => {

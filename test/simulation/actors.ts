@@ -93,7 +93,7 @@ export async function memberProcess(
   const pipeline = createPipeline({
     store: follower.name,
     group: follower.name,
-    sink: group.watched(life, swallowing(follower.openSink(life), life)),
+    sink: swallowing(follower.openSink(life), life),
     log: view,
     codec: testCodec,
     clock: life.clock,
@@ -118,8 +118,8 @@ function swallowing(sink: Sink, { world }: Life): Sink {
     kinds: sink.kinds,
     close: () => sink.close(),
     forget: () => sink.forget?.(),
-    apply: (changes) =>
-      sink.apply(changes).catch((error: unknown) => {
+    apply: (changes, tenure) =>
+      sink.apply(changes, tenure).catch((error: unknown) => {
         if (!isRetryable(error)) throw error;
         return changes.map(() => APPLIED);
       }),

@@ -19,6 +19,8 @@ const FOUND_AS: Readonly<Record<Bug, readonly string[]>> = {
   'overtaken-after-failure': ['disordered'],
   'first-of-a-key': ['undealt', 'lost'],
   'old-generation-applied': ['decreased', 'undealt'],
+  'work-not-awaited': ['decreased', 'undealt'],
+  'tenure-ignored': ['decreased', 'undealt'],
   'memory-not-forgotten': ['decreased', 'undealt'],
   'dead-letter-after-commit': ['undealt'],
   'retry-swallowed': ['undealt'],

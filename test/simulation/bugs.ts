@@ -18,6 +18,8 @@ export const BUGS = {
   'overtaken-after-failure': 'calls that waited behind one that failed are published all the same',
   'first-of-a-key': 'of several changes of one key in a batch, the first wins',
   'old-generation-applied': 'a batch is applied though its partitions have moved',
+  'work-not-awaited': 'a group is shared out anew without waiting for the work of its members',
+  'tenure-ignored': 'a write is begun, or goes on, when the lease is over',
   'memory-not-forgotten': 'the sink relies on versions that it remembers from before the partitions moved',
   'dead-letter-after-commit': 'dead letters are written some time after the batch was committed',
   'retry-swallowed': 'a passing error of the store counts as applied',

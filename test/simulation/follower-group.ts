@@ -1,4 +1,3 @@
-import type { Sink } from '../../connectors/connector.ts';
 import type { MemoryGroup } from '../../log/memory/group.ts';
 import type { Change } from '../../schemas/change.ts';
 import { type Kind, topicOf } from '../../schemas/kinds.ts';
@@ -6,20 +5,18 @@ import { identify } from '../support/changes.ts';
 import { testCodec } from '../support/memory-log.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Follower, Handover } from './follower.ts';
-import type { Life } from './life.ts';
 import { PREFIX } from './names.ts';
 import type { SimLog } from './sim-log.ts';
 import type { GroupRules } from './sim-subscription.ts';
 import type { World } from './world.ts';
 
-/** All members of one store's group: who of them may be writing, and whether what they commit was dealt with. */
+/** What holds for all members of one store's group, and whether what they commit was dealt with. */
 export class FollowerGroup implements GroupRules {
   readonly handover: Handover;
   readonly #world: World;
   readonly #follower: Follower;
   readonly #log: SimLog;
   readonly #deadLetters: DeadLetters;
-  readonly #writing = new Set<Life>();
 
   constructor(world: World, follower: Follower, log: SimLog, deadLetters: DeadLetters) {
     this.#world = world;
@@ -27,27 +24,6 @@ export class FollowerGroup implements GroupRules {
     this.#log = log;
     this.#deadLetters = deadLetters;
     this.handover = follower.handover;
-  }
-
-  readonly othersWrite = (life: Life): boolean => [...this.#writing].some((each) => each !== life);
-
-  /** The sink of a member, whose writes are known of until none of them can take effect any more. */
-  watched(life: Life, sink: Sink): Sink {
-    const forget = sink.forget?.bind(sink);
-    return {
-      kinds: sink.kinds,
-      close: () => sink.close(),
-      ...(forget === undefined ? {} : { forget }),
-      apply: async (changes) => {
-        this.#writing.add(life);
-        life.whenQuiet(() => this.#writing.delete(life));
-        try {
-          return await sink.apply(changes);
-        } finally {
-          this.#writing.delete(life);
-        }
-      },
-    };
   }
 
   /** What is committed stands in the store, or something newer does, or it is among the dead letters. */

@@ -11,13 +11,15 @@ export interface HeldState {
 }
 
 /**
- * What a member that has lost its partitions may still do to the store.
+ * What becomes of work that a member has begun when its partitions are shared out anew.
  *
- * - `none`: anything, until it hears of it, and what it has begun it ends. A store that compares and writes in one step must bear it.
- * - `leased`: the same, but it begins nothing when it has not heard of its group for most of the session (as log/kafka has it).
- * - `drained`: nothing. It knows at once, and its successor begins when nothing of it can reach the store any more.
+ * - `none`: it goes on beside that of the next owner, until the member hears of it; what it has begun it ends. A store that compares
+ *   and writes in one step must bear it.
+ * - `leased`: the same, but nothing is begun by a member that has not heard of its group for most of the session.
+ * - `settled`: as log/kafka has it. The group waits for it, or for the end of the session of a member that is not heard any more; and
+ *   no write is begun, or goes on, for longer than the lease.
  */
-export type Handover = 'none' | 'leased' | 'drained';
+export type Handover = 'none' | 'leased' | 'settled';
 
 /** A store that follows the log: what outlives the processes that write to it. */
 export interface Follower {

@@ -6,6 +6,8 @@ interface CallOptions {
   readonly sure?: boolean;
   /** A read whose answer comes too late is not heard: nothing takes effect then. */
   readonly isRead?: boolean;
+  /** The server drops what has not taken effect by then, and the caller waits no longer. */
+  readonly withinMs?: number;
 }
 
 /**
@@ -22,7 +24,6 @@ export class Life {
   /** How many of its requests still arrive after its death. */
   #lastRequests = 0;
   #underWay = 0;
-  readonly #onQuiet: (() => void)[] = [];
 
   constructor(world: World, name: string, offUs: () => number = () => 0) {
     this.world = world;
@@ -51,18 +52,11 @@ export class Life {
     this.#dead = true;
     this.#lastRequests = this.world.random.chance(0.5) ? this.world.random.between(1, 4) : 0;
     this.say(`dies, ${this.#underWay} calls under way`);
-    this.#quiet();
   }
 
   standStill(ms: number): void {
     this.#standsStillUntilMs = this.world.nowMs + ms;
     this.say(`stands still for ${ms.toFixed(0)} ms`);
-  }
-
-  /** Calls back when nothing that this life has asked for can take effect any more. */
-  whenQuiet(done: () => void): void {
-    this.#onQuiet.push(done);
-    this.#quiet();
   }
 
   /** Whether a request of it that reaches a server now is one that was sent. */
@@ -98,25 +92,28 @@ export class Life {
     server: string,
     what: string,
     effect: () => T | Promise<T>,
-    { sure = false, isRead = false }: CallOptions = {},
+    { sure = false, isRead = false, withinMs = Number.POSITIVE_INFINITY }: CallOptions = {},
   ): Promise<T> {
     const { world } = this;
     if (this.#dead) return new Promise(() => {});
     const passage = world.passage(server);
     const { requestMs, answerMs } = passage;
+    const inTime = requestMs <= withinMs;
     const lost = sure ? 'nothing' : isRead && passage.lost === 'late' ? 'answer' : passage.lost;
     this.#underWay += 1;
     return new Promise((resolve, reject) => {
+      const sentMs = world.nowMs;
       const answer = (settle: () => void): void => {
         this.#underWay -= 1;
-        this.#quiet();
-        this.tell(answerMs, settle);
+        const leftMs = Math.max(0, withinMs - (world.nowMs - sentMs));
+        if (answerMs <= leftMs) this.tell(answerMs, settle);
+        else this.tell(leftMs, () => reject(unreachable(server)));
       };
-      world.timeline.after(requestMs, () => {
+      world.timeline.after(Math.min(requestMs, withinMs), () => {
         if (!this.stillArrives()) {
           this.say(`(${what} was never sent)`);
           answer(() => {});
-        } else if (lost === 'request' || world.isDown(server)) {
+        } else if (!inTime || lost === 'request' || world.isDown(server)) {
           this.say(`${what}: no answer`);
           answer(() => reject(unreachable(server)));
         } else if (lost === 'late') {
@@ -140,10 +137,6 @@ export class Life {
         }
       });
     });
-  }
-
-  #quiet(): void {
-    if (this.#dead && this.#underWay === 0) for (const done of this.#onQuiet.splice(0)) done();
   }
 
   #sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -18,7 +18,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     bug: { type: 'string' },
     bugs: { type: 'boolean', default: false },
-    handover: { type: 'string', default: 'drained' },
+    handover: { type: 'string', default: 'settled' },
   },
 });
 
@@ -31,8 +31,8 @@ function bugNamed(name: string | undefined): Bug | undefined {
 }
 
 function handoverNamed(name: string): Handover {
-  if (name === 'drained' || name === 'leased' || name === 'none') return name;
-  throw new Error('A handover is drained, leased or none.');
+  if (name === 'settled' || name === 'leased' || name === 'none') return name;
+  throw new Error('A handover is settled, leased or none.');
 }
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);

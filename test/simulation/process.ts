@@ -1,7 +1,7 @@
 import { isRetryable, messageOf } from '../../core/errors.ts';
-import type { Subscription } from '../../log/log.ts';
+import type { MemorySubscription } from '../../log/memory/subscription.ts';
 import { Life } from './life.ts';
-import type { SimSubscription } from './sim-subscription.ts';
+import { SESSION_MS, type SimSubscription } from './sim-subscription.ts';
 import type { World } from './world.ts';
 
 /** What a process is given when it starts: all that it has of the world. */
@@ -9,7 +9,7 @@ export interface Start {
   readonly life: Life;
   /** Aborted when it is asked to end. */
   readonly signal: AbortSignal;
-  readonly members: Subscription[];
+  readonly members: MemorySubscription[];
   readonly onSubscribed: (subscription: SimSubscription) => void;
 }
 
@@ -24,8 +24,6 @@ export interface ProcessOptions {
   readonly offUs?: () => number;
 }
 
-/** After this without a sign of life a group goes on without a member. */
-const SESSION_MS = 900;
 const RESTART_MS = 700;
 /** A stop that takes longer hangs. */
 const STOP_WITHIN_MS = 25_000;
@@ -37,7 +35,7 @@ export class Process {
   #incarnation = 0;
   #life: Life | undefined;
   #stop = new AbortController();
-  #members: Subscription[] = [];
+  #members: MemorySubscription[] = [];
   #subscription: SimSubscription | undefined;
   #done = false;
 
@@ -81,7 +79,7 @@ export class Process {
     const members = this.#members;
     const { timeline, random } = this.#options.world;
     timeline.after(SESSION_MS, () => {
-      for (const member of members) void member.close();
+      for (const member of members) member.expire();
     });
     timeline.after(random.delayMs(RESTART_MS), () => this.start());
   }
@@ -91,12 +89,12 @@ export class Process {
     const { world } = this.#options;
     this.#life?.standStill(SESSION_MS + world.random.delayMs(1_500));
     const subscription = this.#subscription;
-    if (subscription !== undefined) world.timeline.after(SESSION_MS, () => void subscription.evict());
+    if (subscription !== undefined) world.timeline.after(SESSION_MS, () => subscription.evict());
   }
 
   /** Its group goes on without it, and it does not know yet. */
   evict(): void {
-    void this.#subscription?.evict();
+    this.#subscription?.mute();
   }
 
   /** Asks it to end in order. */
@@ -122,7 +120,11 @@ export class Process {
     this.#done = failure === undefined && !asked && !endless;
     life.kill();
     this.#life = undefined;
-    for (const member of this.#members) void member.close();
+    // Those that did not leave in order are put out when the session is over.
+    const members = this.#members;
+    world.timeline.after(SESSION_MS, () => {
+      for (const member of members) member.expire();
+    });
     if (!this.#done) world.timeline.after(world.random.delayMs(RESTART_MS), () => this.start());
   }
 }

@@ -1,14 +1,15 @@
 import { silentLogger } from '../../core/logger.ts';
-import type { Log, SubscribeOptions, Subscription } from '../../log/log.ts';
+import type { Log, SubscribeOptions } from '../../log/log.ts';
 import { MemoryBroker } from '../../log/memory/broker.ts';
 import { openMemoryLog } from '../../log/memory/open.ts';
+import { MemorySubscription } from '../../log/memory/subscription.ts';
 import { testCodec } from '../support/memory-log.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { type History, MAX_CHANGE_BYTES } from './history.ts';
 import type { Life } from './life.ts';
 import { BROKER, PARTITIONS, PREFIX } from './names.ts';
 import { openPublisher } from './sim-publisher.ts';
-import { type GroupRules, SimSubscription } from './sim-subscription.ts';
+import { type GroupRules, SESSION_MS, SimSubscription } from './sim-subscription.ts';
 import { unreachable, type World } from './world.ts';
 
 /** The log in memory, which outlives all processes. */
@@ -36,7 +37,7 @@ export interface LogViewOptions {
   readonly rules?: GroupRules;
   readonly deadLetters?: DeadLetters;
   /** Every membership that it ever had. */
-  readonly members?: Subscription[];
+  readonly members?: MemorySubscription[];
   readonly onSubscribed?: (subscription: SimSubscription) => void;
 }
 
@@ -53,10 +54,12 @@ export function viewOfLog(options: LogViewOptions): Log {
     subscribe: async (asked: SubscribeOptions) => {
       if (rules === undefined) throw new Error('This process follows nothing.');
       // A member whose process never hears of it would be put out by the broker after a while: here it does not come to be.
-      const join = async (): Promise<Subscription> => {
+      const join = async (): Promise<MemorySubscription> => {
         if (life.isDead) throw unreachable(BROKER);
         const member = await inner.subscribe(asked);
+        if (!(member instanceof MemorySubscription)) throw new Error('No member of a group in memory.');
         members?.push(member);
+        if (life.isDead) life.world.timeline.after(SESSION_MS, () => member.expire());
         return member;
       };
       const member = await life.call(BROKER, 'joins its group', join, { sure: true });
@@ -69,6 +72,8 @@ export function viewOfLog(options: LogViewOptions): Log {
     arrivals: (asked) => life.call(BROKER, 'asks for arrivals', () => inner.arrivals(asked)),
     members: (group) => life.call(BROKER, 'asks for members', () => inner.members(group)),
     records: (asked) => life.call(BROKER, 'asks for records', () => inner.records(asked)),
+    // A backfill that shares its run with nobody does without it.
+    work: inner.work,
     deadLetters: {
       write: (letters) =>
         life.call(BROKER, `writes ${letters.length} dead letters`, async () => {

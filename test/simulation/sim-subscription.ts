@@ -1,5 +1,6 @@
-import type { RecordBatch, Subscription } from '../../log/log.ts';
+import type { Claim, RecordBatch, Subscription } from '../../log/log.ts';
 import type { MemoryGroup } from '../../log/memory/group.ts';
+import type { MemorySubscription } from '../../log/memory/subscription.ts';
 import type { Handover } from './follower.ts';
 import type { Life } from './life.ts';
 import { BROKER } from './names.ts';
@@ -7,8 +8,6 @@ import { BROKER } from './names.ts';
 /** What a group has beyond what a broker knows of it. */
 export interface GroupRules {
   readonly handover: Handover;
-  /** Whether others than this one may still be writing. */
-  readonly othersWrite: (life: Life) => boolean;
   readonly onCommit: (group: MemoryGroup, commit: () => Promise<void>) => Promise<void>;
 }
 
@@ -16,14 +15,17 @@ export interface SimSubscriptionOptions {
   readonly life: Life;
   readonly group: MemoryGroup;
   readonly rules: GroupRules;
-  readonly join: () => Promise<Subscription>;
-  readonly first: Subscription;
+  readonly join: () => Promise<MemorySubscription>;
+  readonly first: MemorySubscription;
 }
 
+/** Of a member that the broker does not hear. */
+export const SESSION_MS = 900;
 const HEARTBEAT_MS = 250;
-/** Of the session of 900 ms: log/kafka/pulse.ts. */
+/** Of the session: log/kafka/pulse.ts. */
 const LEASE_MS = 720;
-const LEASE_LOOK_MS = 40;
+/** As long as a call to a store: log/kafka/claims.ts. */
+const HAND_OVER_MS = 500;
 
 /**
  * A member of a group as a process sees it: what it fetched is on its way for a while, and it hears of a rebalance with its next
@@ -31,34 +33,55 @@ const LEASE_LOOK_MS = 40;
  */
 export class SimSubscription implements Subscription {
   readonly #options: SimSubscriptionOptions;
-  #member: Subscription;
+  #member: MemorySubscription;
   #outside = false;
+  /** Nothing of it reaches the broker. */
+  #isMute = false;
+  /** When it has to be ready for a new sharing out, which it has heard of. */
+  #handOverAtMs: number | undefined;
   /** As of the last heartbeat. */
   #known = 0;
   #heardMs = 0;
   /** Of this generation and those before nothing may be applied any more. */
   #lastVoid = 0;
   #closed = false;
+  /** The generation that ends when this member is ready. */
+  #handingOver = 0;
+  #heartbeatsHeard = 0;
   readonly #ended = new AbortController();
 
   constructor(options: SimSubscriptionOptions) {
     this.#options = options;
-    this.#member = options.first;
+    this.#member = this.#adopted(options.first);
     this.#known = options.group.generation;
     this.#heardMs = options.life.clock.elapsedMs();
     void this.#heartbeats();
   }
 
+  /** The broker does not hear of it any more, and puts it out when the session is over. */
+  mute(): void {
+    const { life, rules } = this.#options;
+    if (rules.handover !== 'settled') {
+      this.evict();
+      return;
+    }
+    if (this.#closed || this.#outside || this.#isMute) return;
+    this.#isMute = true;
+    life.say('is not heard any more');
+    life.world.timeline.after(SESSION_MS, () => this.evict());
+  }
+
   /** The broker has not heard of it for too long, or its process is gone. */
-  async evict(): Promise<void> {
+  evict(): void {
     if (this.#closed || this.#outside) return;
     this.#outside = true;
+    this.#isMute = false;
     this.#options.life.say('is put out of its group');
-    await this.#member.close();
+    this.#member.expire();
   }
 
   async *batches(signal: AbortSignal): AsyncIterable<RecordBatch> {
-    const { life, rules, group } = this.#options;
+    const { life, group } = this.#options;
     const { world } = life;
     const stop = AbortSignal.any([signal, this.#ended.signal]);
     const stopped = new Promise<undefined>((resolve) => {
@@ -73,8 +96,8 @@ export class SimSubscription implements Subscription {
         if (next === undefined || next.done === true) break;
         const batch = next.value;
         // A member learns of its generation before it fetches in it.
+        if (batch.generation > this.#known) this.#handOverAtMs = undefined;
         this.#known = Math.max(this.#known, batch.generation);
-        while (rules.handover === 'drained' && rules.othersWrite(life)) await life.clock.sleep(LEASE_LOOK_MS);
         if (batch.generation < group.generation && world.random.chance(0.5)) continue;
         if (world.bug === 'commit-before-apply') await this.commit(batch);
         this.#delivered = batch;
@@ -84,7 +107,7 @@ export class SimSubscription implements Subscription {
       if (stop.aborted) return;
       await life.clock.sleep(HEARTBEAT_MS + world.random.delayMs(400));
       if (stop.aborted) return;
-      this.#member = await this.#rejoined();
+      this.#member = this.#adopted(await this.#rejoined());
       this.#outside = false;
       this.#heardMs = life.clock.elapsedMs();
     }
@@ -97,13 +120,54 @@ export class SimSubscription implements Subscription {
     const { life, rules, group } = this.#options;
     if (life.world.bug === 'old-generation-applied') return true;
     if (this.#closed) return false;
-    if (rules.handover === 'drained') return batch.generation === group.generation && !this.#outside;
-    if (rules.handover === 'leased' && life.clock.elapsedMs() - this.#heardMs > LEASE_MS) {
+    if (rules.handover !== 'none' && this.#leaseLeftMs() === 0) {
       // Nothing of before is current any more, also when the group has not noticed.
       this.#lastVoid = group.generation;
-      void this.evict();
+      if (rules.handover === 'leased') this.evict();
     }
-    return batch.generation === this.#known && batch.generation > this.#lastVoid;
+    if (this.#handOverAtMs !== undefined && batch.generation === this.#handingOver) return false;
+    return this.#isOurs(batch);
+  }
+
+  #isOurs({ generation }: RecordBatch): boolean {
+    return generation === this.#known && generation > this.#lastVoid;
+  }
+
+  claim(batch: RecordBatch): Claim | undefined {
+    const { life, rules } = this.#options;
+    if (!this.isCurrent(batch)) return undefined;
+    const isUnaware = life.world.bug === 'old-generation-applied';
+    if (rules.handover !== 'settled' || isUnaware)
+      return { remainingMs: () => HAND_OVER_MS, release: () => {} };
+    const claim = this.#member.claim(batch);
+    return (
+      claim && {
+        remainingMs: () => {
+          const untilMs = this.#handOverAtMs ?? Number.POSITIVE_INFINITY;
+          return Math.max(0, Math.min(this.#leaseLeftMs(), HAND_OVER_MS, untilMs - life.clock.elapsedMs()));
+        },
+        release: () => claim.release(),
+      }
+    );
+  }
+
+  #leaseLeftMs(): number {
+    return Math.max(0, LEASE_MS - (this.#options.life.clock.elapsedMs() - this.#heardMs));
+  }
+
+  /** A member that hears of a new sharing out with a heartbeat. */
+  #adopted(member: MemorySubscription): MemorySubscription {
+    const { life, rules, group } = this.#options;
+    if (rules.handover !== 'settled') return member;
+    member.hearsOfSharing = async () => {
+      const [heard, { generation }] = [this.#heartbeatsHeard, group];
+      while (this.#heartbeatsHeard === heard) await life.clock.sleep(HEARTBEAT_MS / 5);
+      if (group.generation !== generation) return;
+      this.#handingOver = generation;
+      this.#handOverAtMs ??= life.clock.elapsedMs() + HAND_OVER_MS;
+      life.say('hears that its group is being shared out anew');
+    };
+    return member;
   }
 
   async commit(batch: RecordBatch): Promise<void> {
@@ -111,6 +175,7 @@ export class SimSubscription implements Subscription {
     // Kafka's client tries again until it has an answer, and the broker looks at the generation.
     for (;;) {
       const member = this.#member;
+      if (rules.handover === 'settled' && !this.#isOurs(batch)) return;
       try {
         return await life.call(
           BROKER,
@@ -135,7 +200,7 @@ export class SimSubscription implements Subscription {
     await life.call(BROKER, 'leaves its group', () => this.#member.close()).catch(() => this.#member.close());
   }
 
-  async #rejoined(): Promise<Subscription> {
+  async #rejoined(): Promise<MemorySubscription> {
     const { life, join } = this.#options;
     for (;;) {
       try {
@@ -150,7 +215,10 @@ export class SimSubscription implements Subscription {
     const { life, group } = this.#options;
     while (!this.#closed) {
       await life.clock.sleep(HEARTBEAT_MS);
+      if (this.#isMute) continue;
+      if (this.#known !== group.generation) this.#handOverAtMs = undefined;
       this.#known = group.generation;
+      this.#heartbeatsHeard += 1;
       if (!this.#outside) this.#heardMs = life.clock.elapsedMs();
     }
   }

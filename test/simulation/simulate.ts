@@ -41,7 +41,7 @@ const REST_WITHIN_MS = 90_000;
 
 /** One run: a world that follows from its seed, to its end. */
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-  const { bug, keepTrace = false, handover = 'drained' } = options;
+  const { bug, keepTrace = false, handover = 'settled' } = options;
   const world = new World(seed, planOf(seed), bug, keepTrace);
   // Jitter of the product's back-off is asked for here too.
   const ownRandom = Math.random;
@@ -80,7 +80,7 @@ async function runIn(world: World, seed: number, handover: Handover): Promise<Ou
   const places: Places = { log, origin, history, deadLetters };
   const followers: readonly Follower[] = [
     new GuardedFollower(world, history),
-    new UnguardedFollower(world, history, handover),
+    new UnguardedFollower(world, history, world.bug === 'work-not-awaited' ? 'leased' : handover),
   ];
   const acknowledged = new Acknowledged();
   const tokens = new Tokens();

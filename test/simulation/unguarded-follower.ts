@@ -1,4 +1,4 @@
-import type { Sink } from '../../connectors/connector.ts';
+import type { Sink, Tenure } from '../../connectors/connector.ts';
 import { VersionMemory } from '../../connectors/milvus/memory.ts';
 import type { VersionedEmbedding } from '../../connectors/milvus/rows.ts';
 import type { Collections } from '../../connectors/milvus/schema.ts';
@@ -11,7 +11,10 @@ import { TEST_DIMENSION, TEST_SPACE } from '../support/entities.ts';
 import { type Follower, type Handover, type HeldState, StateWatch } from './follower.ts';
 import { contentOf, type History, sortOf } from './history.ts';
 import type { Life } from './life.ts';
-import { UNGUARDED_STORE, type World } from './world.ts';
+import { UNGUARDED_STORE, unreachable, type World } from './world.ts';
+
+/** In less than this a write is not begun. */
+const MIN_TENURE_MS = 5;
 
 /** What one id had at one moment: each write of it adds one. */
 interface Moment {
@@ -89,7 +92,7 @@ export class UnguardedFollower implements Follower {
     });
     if (bug !== 'memory-not-forgotten') return sink;
     memory.forget();
-    return { kinds: sink.kinds, apply: (changes) => sink.apply(changes), close: () => sink.close() };
+    return { kinds: sink.kinds, apply: (...given) => sink.apply(...given), close: () => sink.close() };
   }
 
   #reader(life: Life): VersionReader {
@@ -114,26 +117,36 @@ export class UnguardedFollower implements Follower {
     return { held } as unknown as VersionReader;
   }
 
+  /** What connectors/milvus/calls.ts does with a tenure. */
+  #write(life: Life, what: string, tenure: Tenure | undefined, effect: () => void): Promise<void> {
+    const bound = this.#world.bug === 'tenure-ignored' ? undefined : tenure;
+    const withinMs = bound?.remainingMs() ?? Number.POSITIVE_INFINITY;
+    if (withinMs < MIN_TENURE_MS) return Promise.reject(unreachable(this.name));
+    return life.call(this.name, what, effect, { withinMs });
+  }
+
   #writer(life: Life): EmbeddingWriter {
     const { bug } = this.#world;
     let unburied: (() => Promise<void>)[] = [];
-    const bury: EmbeddingWriter['bury'] = (tombstones) =>
-      life.call(
-        this.name,
+    const bury: EmbeddingWriter['bury'] = (tombstones, tenure) =>
+      this.#write(
+        life,
         `buries ${tombstones.map(({ id, version }) => `${id} ${version}`).join(', ')}`,
+        tenure,
         () => {
           for (const { id, version } of tombstones) this.#put(this.#tombstones, id, version, null);
         },
       );
     return {
-      bury: async (tombstones) => {
-        if (bug !== 'row-before-tombstone') return bury(tombstones);
-        unburied.push(() => bury(tombstones));
+      bury: async (tombstones, tenure) => {
+        if (bug !== 'row-before-tombstone') return bury(tombstones, tenure);
+        unburied.push(() => bury(tombstones, tenure));
       },
-      upsert: (rows: readonly VersionedEmbedding[]) =>
-        life.call(
-          this.name,
+      upsert: (rows: readonly VersionedEmbedding[], tenure) =>
+        this.#write(
+          life,
           `is given ${rows.map(({ embedding, version }) => `${embedding.id} ${version}`).join(', ')}`,
+          tenure,
           () => {
             const contents = rows.map(({ embedding }) => contentOf(embedding));
             // All of the call or nothing.
@@ -145,9 +158,9 @@ export class UnguardedFollower implements Follower {
             }
           },
         ),
-      remove: async (ids) => {
+      remove: async (ids, tenure) => {
         if (ids.length > 0) {
-          await life.call(this.name, `removes ${ids.join(' ')}`, () => {
+          await this.#write(life, `removes ${ids.join(' ')}`, tenure, () => {
             for (const id of ids) this.#put(this.#rows, id, 0, null);
           });
         }

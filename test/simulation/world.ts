@@ -87,7 +87,8 @@ export class World {
   passage(serverName: string): Passage {
     const { random, plan } = this;
     const server = this.server(serverName);
-    const slow = server.slowUntilMs > this.nowMs ? 20 : 1;
+    // Not for everybody: a request that is held up is overtaken by those of others.
+    const slow = server.slowUntilMs > this.nowMs ? random.pick([1, 20, 60]) : 1;
     const requestMs = 0.1 + random.delayMs(plan.networkMs) * slow;
     const answerMs = 0.1 + random.delayMs(plan.networkMs) * slow;
     const [first, second] = [random.next(), random.next()];
