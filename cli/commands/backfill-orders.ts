@@ -33,10 +33,10 @@ export const registerBackfillOrders: RegisterCommand = (backfill, context) => {
     });
   backfill
     .command('rate')
-    .summary('hold each of them to so many entities a second')
+    .summary('hold all of them together to so many entities a second')
     .description(
-      'Holds each process that runs a backfill to so many entities a second over all kinds, instead of --rate and\n' +
-        'backfill.ratePerSecond, also one that is started later, until `rate none`.',
+      'Holds all processes that run a backfill together to so many entities a second over all kinds, instead of --rate\n' +
+        'and backfill.ratePerSecond, also those that are started later, until `rate none`.',
     )
     .argument('<n>', 'entities a second, or none for as configured', rateText)
     .action(async (perSecond: number | null, _flags, command: Command) => {

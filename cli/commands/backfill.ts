@@ -51,12 +51,13 @@ export const registerBackfill: RegisterCommand = (program, context) => {
     .summary('read every entity from its legacy store and publish it to the log')
     .description(
       'Reads every entity from its legacy store and publishes it to the log. A run that was stopped or killed goes on\n' +
-        'where the log had confirmed it.',
+        'where the log had confirmed it. Several processes that are started with the same configuration, on one host or\n' +
+        'several, share the run, and what one of them had that is stopped or killed another takes over.',
     )
     .option('--kinds <list>', 'only these kinds, separated by commas', kindList)
     .option('--batch-size <n>', 'entities in one chunk', optionText(batchSize))
-    .option('--parallelism <n>', 'ranges that are moved at once', optionText(parallelism))
-    .option('--rate <n>', 'most entities a second', optionText(ratePerSecond))
+    .option('--parallelism <n>', 'ranges that this process moves at once', optionText(parallelism))
+    .option('--rate <n>', 'most entities a second, of all that share the run', optionText(ratePerSecond))
     .option('--dry-run', 'count, read a sample and estimate; write nothing anywhere')
     .option('--rejected <file>', 'report of the items that could not be moved', '.changeover/rejected.ndjson')
     .option('--json', 'print the result as JSON')

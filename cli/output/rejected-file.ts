@@ -28,7 +28,10 @@ export class RejectedFile {
 
   /** Empties what an earlier run has left there; a run that is resumed adds to it. */
   beginAnew(): void {
-    if (existsSync(this.path)) this.#report.open('w');
+    if (!existsSync(this.path)) return;
+    this.#report.open('w');
+    // Opened again to add to it: other processes of the same run may do so, too.
+    this.#report.close();
   }
 
   add(store: string, item: RejectedItem): void {

@@ -2,6 +2,8 @@ import { systemClock } from '../../core/clock.ts';
 import type { Log } from '../../log/log.ts';
 import { type RunFact, readFacts } from '../../producers/backfill/facts.ts';
 import { type KnownReport, type Orders, readOrders, readReports } from '../../producers/backfill/orders.ts';
+import { plannedRanges } from '../../producers/backfill/plan.ts';
+import { KINDS } from '../../schemas/kinds.ts';
 
 /** How the newest run stands, over all processes and kinds. */
 export interface RunStanding extends Pick<RunFact, 'generation' | 'status'> {
@@ -37,9 +39,7 @@ async function newestRun(log: Log): Promise<RunStanding | undefined> {
   const { runs, ranges } = await readFacts(log.control);
   const run = runs.at(-1);
   if (run === undefined) return undefined;
-  const ours = Array.from(ranges).flatMap(([subject, fact]) =>
-    subject.startsWith(`backfill/${run.generation}/`) ? [fact] : [],
-  );
+  const ours = plannedRanges({ run, ranges }, KINDS).flatMap(({ standing }) => standing ?? []);
   return {
     generation: run.generation,
     status: run.status,

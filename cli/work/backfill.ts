@@ -49,6 +49,13 @@ export async function backfill(
 ): Promise<BackfillResult> {
   const sources = await originSources(deployment, work.kinds);
   const storeOf = new Map(sources.map(({ kind, store }) => [kind, store]));
+  /** Of each kind, what the progress shows: what others move comes to it later than what we do. */
+  const shown = new Map<Kind, number>();
+  const advance = (kind: Kind, more: number): void => {
+    if (more <= 0) return;
+    shown.set(kind, (shown.get(kind) ?? 0) + more);
+    work.progress.advance(kind, more);
+  };
   try {
     return await runBackfill(
       {
@@ -60,13 +67,16 @@ export async function backfill(
         parallelism: work.parallelism,
         ratePerSecond: work.ratePerSecond,
         resume: work.resume,
+        shared: true,
         watch: watchOf(deployment, work),
         onPlan: (plan) => {
           work.onPlan?.(plan);
           work.progress.start(plan.kinds.map(({ kind, total, done }) => ({ name: kind, total, done })));
+          for (const { kind, done } of plan.kinds) shown.set(kind, done);
         },
+        onStanding: (kind, items) => advance(kind, items - (shown.get(kind) ?? 0)),
         onChunk: (kind, published, rejected) => {
-          work.progress.advance(kind, published + rejected.length);
+          advance(kind, published + rejected.length);
           work.metrics?.moved(kind, published, rejected.length);
           for (const item of rejected) work.rejectedFile.add(storeOf.get(kind) ?? '', item);
         },
@@ -117,9 +127,10 @@ export function assertRead({ holes }: BackfillResult): void {
 export function assertNothingRejected(rejectedFile: RejectedFile, total = rejectedFile.count): void {
   if (total === 0) return;
   const examples = rejectedFile.examples.map(({ where, reason }) => `\n    ${where}: ${reason}`).join('');
+  const elsewhere = rejectedFile.count < total ? ', or in that of the process or run that met it' : '';
   throw new ChangeoverError(
     'items-rejected',
-    `${items(total, 'item')} could not be moved; each is named in ${rejectedFile.path}${examples}`,
+    `${items(total, 'item')} could not be moved; each is named in ${rejectedFile.path}${elsewhere}${examples}`,
     { hint: 'Everything else has been moved. Mend them at the origin and run `changeover backfill` again.' },
   );
 }

@@ -1,10 +1,13 @@
 import { forEachLimited } from '../../core/sequence.ts';
-import { KINDS, type Kind } from '../../schemas/kinds.ts';
+import type { Publisher } from '../../log/log.ts';
+import type { Kind } from '../../schemas/kinds.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
-import { FRESH_RANGE, type RangeFact, type RunFact, rangeSubject, writeRun } from './facts.ts';
-import type { BackfillOptions, BackfillPlan, KindSource } from './options.ts';
+import { type MoveRange, moveTogether } from './crew.ts';
+import { freshRange, type RunFact, writeRun, writerSubject } from './facts.ts';
+import type { BackfillOptions, BackfillPlan } from './options.ts';
 import { beside, type Pacing, paceOf } from './pacing.ts';
-import { moveRange, type RangeContext, type RangeWork } from './range-worker.ts';
+import { hasOthersLeft, itemsThrough, plannedRanges, type RunState, readRun, withRanges } from './plan.ts';
+import { moveRange, type RangeContext } from './range-worker.ts';
 import { startRun } from './start-run.ts';
 
 export type { BackfillOptions, BackfillPlan, KindSource } from './options.ts';
@@ -15,7 +18,7 @@ export interface Hole {
   readonly reason: string;
 }
 
-/** Totals over the whole run, the parts before a resume included. */
+/** Totals over the whole run, the parts before a resume and those of other processes included. */
 export interface BackfillResult {
   readonly generation: number;
   readonly published: number;
@@ -27,100 +30,99 @@ export interface BackfillResult {
  * Reads every entity of the given kinds from its origin and publishes it, in key order within each range, ranges side by
  * side. Can be killed at any moment: the next run goes on where the log had confirmed the last one, with the same
  * generation, and what is published twice is the same statement twice. Meanwhile it obeys the operator's orders in the
- * control topic, and goes slower for those whom it is to watch.
+ * control topic, and goes slower for those whom it is to watch. Where it shares its run, others may come and go, and each
+ * of them answers the same when all is through.
  */
 export async function runBackfill(options: BackfillOptions, signal: AbortSignal): Promise<BackfillResult> {
-  const { log, sources } = options;
+  const { log, shared = false } = options;
   await log.prepare();
-  const { run, ranges, resumed } = await startRun(options);
-  const works = worksOf(run, ranges, sources);
-  options.onPlan({ generation: run.generation, resumed, kinds: await totalsOf(works, sources) });
+  const started = await startRun(options);
+  const { generation } = started.run;
+  options.onPlan({ generation, resumed: started.resumed, kinds: await totalsOf(started, options) });
 
-  const pacing = paceOf(options, run.generation);
+  const pacing = paceOf(options, generation);
   await pacing.supervisor.begin();
   const publisher = await log.publisher();
-  const facts: { readonly work: RangeWork<Kind>; readonly fact: RangeFact }[] = [];
+  let end: RunState;
   try {
-    const context = { ...rangeContext(options, run.generation, publisher), ...pacing.context };
-    const move = async (work: RangeWork<Kind>, stop: AbortSignal): Promise<void> => {
-      const fact = work.fact.status === 'done' ? work.fact : await moveRange(work, context, stop);
-      facts.push({ work, fact });
-    };
-    await beside(pacing.supervisor, () => forEachLimited(works, options.parallelism, move, signal));
+    const move = moverOf(options, pacing, {
+      ...rangeContext(options, generation, publisher),
+      ...pacing.context,
+    });
+    const moveAll = shared ? moveTogether : moveAlone;
+    end = await beside(pacing.supervisor, () => moveAll(options, started.run, move, signal));
   } finally {
     await publisher.close();
   }
+  return conclude(options, end);
+}
 
-  const holes = facts.flatMap(({ work, fact }) =>
-    fact.status === 'hole'
-      ? [
-          {
-            kind: work.kind,
-            range: { ...work.range, after: fact.last ?? work.range.after },
-            reason: fact.reason ?? '',
-          },
-        ]
+/** Without the work topic: nobody else is at this run. */
+async function moveAlone(
+  { log, sources, parallelism, writer }: BackfillOptions,
+  started: RunFact,
+  move: MoveRange,
+  signal: AbortSignal,
+): Promise<RunState> {
+  const run = await withRanges(started, sources, parallelism);
+  await writeRun(log.control, run);
+  const { ranges } = await readRun(log.control, run.generation);
+  const left = plannedRanges({ run, ranges }).filter(({ standing }) => standing?.status !== 'done');
+  await forEachLimited(
+    left,
+    parallelism,
+    async ({ standing, ...planned }, stop) => {
+      const fact = standing ?? freshRange(planned.range, run.attempt);
+      const subject = writerSubject(planned.subject, writer);
+      await move({ ...planned, subject, fact: { ...fact, attempt: run.attempt } }, stop);
+    },
+    signal,
+  );
+  return readRun(log.control, run.generation);
+}
+
+async function conclude({ log }: BackfillOptions, end: RunState): Promise<BackfillResult> {
+  const moved = plannedRanges(end);
+  const holes = moved.flatMap(({ kind, range, standing }) =>
+    standing?.status === 'hole'
+      ? [{ kind, range: { ...range, after: standing.last ?? range.after }, reason: standing.reason ?? '' }]
       : [],
   );
   // A run with holes, or with kinds that this call left out, is not done: the next one goes on with them.
-  const leftOut = unfinishedBeside(run, ranges, sources);
-  if (holes.length === 0 && !leftOut) await writeRun(log.control, { ...run, status: 'done' });
+  const isDone = holes.length === 0 && !hasOthersLeft(end);
+  if (isDone && end.run.status !== 'done') await writeRun(log.control, { ...end.run, status: 'done' });
   return {
-    generation: run.generation,
-    published: facts.reduce((sum, { fact }) => sum + fact.published, 0),
-    rejected: facts.reduce((sum, { fact }) => sum + fact.rejected, 0),
+    generation: end.run.generation,
+    published: moved.reduce((sum, { standing }) => sum + (standing?.published ?? 0), 0),
+    rejected: moved.reduce((sum, { standing }) => sum + (standing?.rejected ?? 0), 0),
     holes,
   };
 }
 
-/** The ranges of all kinds in turn, so that every store has something to do from the start. */
-function worksOf(
-  run: RunFact,
-  facts: ReadonlyMap<string, RangeFact>,
-  sources: readonly KindSource[],
-): readonly RangeWork<Kind>[] {
-  const byKind = sources.map(({ kind, source }) =>
-    (run.ranges[kind] ?? []).map((range, number) => {
-      const subject = rangeSubject(run.generation, kind, number);
-      return { kind, source, range, subject, fact: facts.get(subject) ?? FRESH_RANGE };
-    }),
-  );
-  const most = Math.max(0, ...byKind.map((works) => works.length));
-  return Array.from({ length: most }, (_, turn) => byKind.flatMap((works) => works[turn] ?? [])).flat();
-}
-
-/** Whether the run has ranges of other kinds than these that have not been moved. */
-function unfinishedBeside(
-  run: RunFact,
-  facts: ReadonlyMap<string, RangeFact>,
-  sources: readonly KindSource[],
-): boolean {
-  const here = new Set(sources.map(({ kind }) => kind));
-  return KINDS.filter((kind) => !here.has(kind)).some((kind) =>
-    (run.ranges[kind] ?? []).some(
-      (_, number) => facts.get(rangeSubject(run.generation, kind, number))?.status !== 'done',
-    ),
-  );
-}
-
-async function totalsOf(
-  works: readonly RangeWork<Kind>[],
-  sources: readonly KindSource[],
-): Promise<BackfillPlan['kinds']> {
+async function totalsOf(state: RunState, { sources }: BackfillOptions): Promise<BackfillPlan['kinds']> {
   return Promise.all(
     sources.map(async ({ kind, store, source }) => ({
       kind,
       store,
       total: await source.count(kind),
-      done: works.filter((work) => work.kind === kind).reduce((sum, work) => sum + work.fact.published, 0),
+      done: itemsThrough(state, kind),
     })),
   );
+}
+
+function moverOf({ sources }: BackfillOptions, pacing: Pacing, context: RangeContext): MoveRange {
+  return ({ kind, range, subject, fact }, signal) =>
+    pacing.during(async () => {
+      const source = sources.find((each) => each.kind === kind)?.source;
+      if (source === undefined) throw new Error(`Nothing was said of where ${kind} is read.`);
+      return moveRange({ kind, source, range, subject, fact }, context, signal);
+    });
 }
 
 function rangeContext(
   options: BackfillOptions,
   generation: number,
-  publisher: RangeContext['publisher'],
+  publisher: Publisher,
 ): Omit<RangeContext, keyof Pacing['context']> {
   const { log, clock, batchSize, retryPolicy = {}, writer } = options;
   const stores = new Map(options.sources.map(({ kind, store }) => [kind, store]));

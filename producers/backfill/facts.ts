@@ -7,19 +7,27 @@ import { KINDS, type Kind } from '../../schemas/kinds.ts';
  * What a backfill writes down about itself in the control topic, so that a run that was killed goes on where the log
  * had confirmed it:
  *
- *   backfill/<generation>                   the run: its kinds and their ranges, whether it has finished
- *   backfill/<generation>/<kind>/<range>    how far one range has come
+ *   backfill/<generation>                            the run: its kinds and their ranges, whether it has finished
+ *   backfill/<generation>/<kind>/<range>/<writer>    how far one process says that one range has come
+ *
+ * Each process has a subject of its own, so that one that was stopped for a while and goes on cannot take back what its
+ * successor has said. What is true of a range is all of it together (range-standing.ts).
  */
 
 const scanKey = z.array(z.union([z.string(), z.number()])).readonly();
-const range = z.object({ after: scanKey.nullable(), until: scanKey.nullable() }).readonly();
+export const scanRange = z.object({ after: scanKey.nullable(), until: scanKey.nullable() }).readonly();
 
 const runFact = z
   .object({
     generation: z.int().positive(),
     status: z.enum(['running', 'done']),
     startedAtUs: z.int(),
-    ranges: z.partialRecord(z.enum(KINDS), z.array(range).readonly()).readonly(),
+    /** One more for each start that is not joined to what others do already. */
+    attempt: z.int().positive(),
+    /** What this attempt moves. */
+    kinds: z.array(z.enum(KINDS)).readonly(),
+    /** Of kinds that have been planned. */
+    ranges: z.partialRecord(z.enum(KINDS), z.array(scanRange).readonly()).readonly(),
     /** Where each kind is read from: places in one store's order mean nothing in another's. */
     stores: z.partialRecord(z.enum(KINDS), z.string()).readonly(),
   })
@@ -29,6 +37,10 @@ export type RunFact = z.infer<typeof runFact>;
 const rangeFact = z
   .object({
     status: z.enum(['running', 'done', 'hole']),
+    /** What is said of other bounds than those that were planned holds of another range. */
+    range: scanRange,
+    /** Of the run, in which it was said. */
+    attempt: z.int().positive(),
     /** Everything up to and including this place is in the log. */
     last: scanKey.nullable(),
     published: z.int().nonnegative(),
@@ -39,7 +51,10 @@ const rangeFact = z
   .readonly();
 export type RangeFact = z.infer<typeof rangeFact>;
 
-export const FRESH_RANGE: RangeFact = { status: 'running', last: null, published: 0, rejected: 0 };
+/** Of which nothing is through yet. */
+export function freshRange(range: RangeFact['range'], attempt: number): RangeFact {
+  return { status: 'running', range, attempt, last: null, published: 0, rejected: 0 };
+}
 
 const PREFIX = 'backfill/';
 
@@ -49,6 +64,11 @@ function runSubject(generation: number): string {
 
 export function rangeSubject(generation: number, kind: Kind, rangeNumber: number): string {
   return `${runSubject(generation)}/${kind}/${rangeNumber}`;
+}
+
+/** Where one process says how far a range has come. */
+export function writerSubject(ofRange: string, writer: string): string {
+  return `${ofRange}/${encodeURIComponent(writer)}`;
 }
 
 export async function writeRun(control: ControlTopic, run: RunFact): Promise<void> {
@@ -62,13 +82,20 @@ export async function writeRange(control: ControlTopic, subject: string, fact: R
 export interface BackfillFacts {
   /** By generation, the newest last. */
   readonly runs: readonly RunFact[];
-  readonly ranges: ReadonlyMap<string, RangeFact>;
+  /** Of each range, what any process has said, by the range's subject. */
+  readonly ranges: ReadonlyMap<string, readonly RangeFact[]>;
 }
 
-export async function readFacts(control: ControlTopic): Promise<BackfillFacts> {
+/** Of all runs, or of one. */
+export async function readFacts(
+  control: Pick<ControlTopic, 'read'>,
+  generation?: number,
+): Promise<BackfillFacts> {
   const runs: RunFact[] = [];
-  const ranges = new Map<string, RangeFact>();
-  for (const [subject, record] of await control.read(PREFIX)) {
+  const ranges = new Map<string, RangeFact[]>();
+  const ours = generation === undefined ? PREFIX : runSubject(generation);
+  for (const [subject, record] of await control.read(ours)) {
+    if (generation !== undefined && subject !== ours && !subject.startsWith(`${ours}/`)) continue;
     const isRun = subject.split('/').length === 2;
     const parsed = (isRun ? runFact : rangeFact).safeParse(record.body);
     if (!parsed.success) {
@@ -81,7 +108,10 @@ export async function readFacts(control: ControlTopic): Promise<BackfillFacts> {
       );
     }
     if (isRun) runs.push(parsed.data as RunFact);
-    else ranges.set(subject, parsed.data as RangeFact);
+    else {
+      const ofRange = subject.slice(0, subject.lastIndexOf('/'));
+      ranges.set(ofRange, [...(ranges.get(ofRange) ?? []), parsed.data as RangeFact]);
+    }
   }
   return { runs: runs.sort((left, right) => left.generation - right.generation), ranges };
 }

@@ -23,7 +23,12 @@ export interface BackfillOptions {
   readonly batchSize: number;
   /** Ranges that are moved at once. */
   readonly parallelism: number;
-  /** Items a second over all kinds; undefined for as fast as it goes. */
+  /**
+   * Whether processes that are started for the same run share its ranges, through the log's work topic. Without it each moves
+   * all of them.
+   */
+  readonly shared?: boolean;
+  /** Items a second over all kinds, and over all processes that share the run; undefined for as fast as it goes. */
   readonly ratePerSecond?: number | undefined;
   readonly retryPolicy?: Partial<RetryPolicy>;
   /** Which run to go on with: `unfinished` is the newest if it has not finished, else a new one. */
@@ -31,6 +36,8 @@ export interface BackfillOptions {
   /** For whom it goes slower; nobody by default. */
   readonly watch?: Watch;
   readonly onPlan: (plan: BackfillPlan) => void;
+  /** How many items of a kind are through, whoever has moved them: told now and then where the run is shared. */
+  readonly onStanding?: (kind: Kind, items: number) => void;
   readonly onScan?: (kind: Kind, ms: number) => void;
   /** Told about twice a second. */
   readonly onState?: (state: BackfillState) => void;

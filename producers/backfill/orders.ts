@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ChangeoverError } from '../../core/errors.ts';
-import type { ControlTopic } from '../../log/log.ts';
+import type { ControlRecord, ControlTopic } from '../../log/log.ts';
 
 /**
  * What the operator has said to all backfills, and what they say of themselves, in the control topic. Two orders are two
@@ -27,6 +27,8 @@ const reportFact = z
   .object({
     state: z.enum(['running', 'slowed', 'paused']),
     generation: z.int(),
+    /** That it moves now. */
+    ranges: z.int().nonnegative(),
     /** By this process. */
     published: z.int(),
     /** Lately. */
@@ -45,8 +47,19 @@ export type KnownReport = BackfillReport & {
   readonly atUs: number;
 };
 
+/** What was ordered, and what all processes say, as of one moment. */
+export async function readWord(
+  control: Pick<ControlTopic, 'read'>,
+): Promise<{ readonly orders: Orders; readonly reports: readonly KnownReport[] }> {
+  const facts = await control.read('backfill-');
+  return { orders: ordersIn(facts), reports: reportsIn(facts) };
+}
+
 export async function readOrders(control: Pick<ControlTopic, 'read'>): Promise<Orders> {
-  const facts = await control.read('backfill-order/');
+  return ordersIn(await control.read('backfill-order/'));
+}
+
+function ordersIn(facts: ReadonlyMap<string, ControlRecord>): Orders {
   const { paused } = parse(pauseFact, PAUSE, facts.get(PAUSE)?.body ?? { paused: false });
   const { perSecond } = parse(rateFact, RATE, facts.get(RATE)?.body ?? { perSecond: null });
   return { paused, perSecond };
@@ -70,12 +83,17 @@ export async function writeReport(
 }
 
 export async function readReports(control: ControlTopic): Promise<readonly KnownReport[]> {
-  const facts = await control.read(PROCESS);
-  return Array.from(facts, ([subject, { body, writtenAt }]) => ({
-    ...parse(reportFact, subject, body),
-    process: subject.slice(PROCESS.length),
-    atUs: writtenAt,
-  }));
+  return reportsIn(await control.read(PROCESS));
+}
+
+function reportsIn(facts: ReadonlyMap<string, ControlRecord>): readonly KnownReport[] {
+  return Array.from(facts)
+    .filter(([subject]) => subject.startsWith(PROCESS))
+    .map(([subject, { body, writtenAt }]) => ({
+      ...parse(reportFact, subject, body),
+      process: subject.slice(PROCESS.length),
+      atUs: writtenAt,
+    }));
 }
 
 function parse<T>(schema: z.ZodType<T>, subject: string, body: unknown): T {

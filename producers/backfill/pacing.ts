@@ -1,6 +1,7 @@
 import { idleMs } from '../../core/idle-time.ts';
 import { Gate } from './gate.ts';
 import type { BackfillOptions } from './options.ts';
+import { Peers } from './peers.ts';
 import type { RangeContext } from './range-worker.ts';
 import { ScanLatency } from './scan-latency.ts';
 import { Supervisor } from './supervisor.ts';
@@ -13,11 +14,13 @@ const LEAST_CHUNKS_PER_SECOND = 0.2;
 export interface Pacing {
   readonly supervisor: Supervisor;
   readonly context: Pick<RangeContext, 'gate' | 'latency' | 'onChunk'>;
+  /** The move of one range, which counts while it lasts. */
+  during<T>(move: () => Promise<T>): Promise<T>;
 }
 
 /** What sets the pace of a run, and what the ranges have to do with it. */
 export function paceOf(options: BackfillOptions, generation: number): Pacing {
-  const { sources, log, clock, batchSize, writer, watch = UNWATCHED, onChunk } = options;
+  const { sources, log, clock, batchSize, writer, watch = UNWATCHED, onChunk, shared = false } = options;
   const perSecond = options.ratePerSecond ?? Number.POSITIVE_INFINITY;
   const kinds = sources.map(({ kind }) => kind);
   const stores = new Map(sources.map(({ kind, store }) => [kind, store]));
@@ -32,6 +35,7 @@ export function paceOf(options: BackfillOptions, generation: number): Pacing {
     onScan: options.onScan ?? (() => {}),
   });
   let moved = 0;
+  let ranges = 0;
   const supervisor = new Supervisor({
     control: log.control,
     clock,
@@ -42,6 +46,8 @@ export function paceOf(options: BackfillOptions, generation: number): Pacing {
     writer,
     generation,
     published: () => moved,
+    ranges: () => ranges,
+    peers: shared ? new Peers(writer) : undefined,
     onState: options.onState ?? (() => {}),
   });
   return {
@@ -54,6 +60,14 @@ export function paceOf(options: BackfillOptions, generation: number): Pacing {
         throttle.published(kind, published);
         onChunk(kind, published, rejected);
       },
+    },
+    async during(move) {
+      ranges += 1;
+      try {
+        return await move();
+      } finally {
+        ranges -= 1;
+      }
     },
   };
 }

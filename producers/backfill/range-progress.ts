@@ -60,12 +60,20 @@ export class RangeProgress {
     return this.#fact;
   }
 
+  /** Resolves when no chunk is under way any more and what has come of them is written down, or cannot be. */
+  async settle(): Promise<void> {
+    await this.#underWay.at(-1)?.catch(() => {});
+    await this.#writing.catch(() => {});
+  }
+
   #confirm<K extends Kind>(chunk: ScanChunk<K>, refused: readonly RejectedItem[]): void {
     const published = chunk.rows.length - refused.length;
     const rejected = [...chunk.rejected, ...refused];
     // Told before it is written down: a rejected item may be reported twice after a crash, never not at all.
     this.#options.onConfirmed(published, rejected);
+    const { reason: _mended, ...rest } = this.#fact;
     this.#fact = {
+      ...rest,
       status: 'running',
       last: chunk.last,
       published: this.#fact.published + published,

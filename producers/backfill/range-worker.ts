@@ -18,7 +18,7 @@ export interface RangeWork<K extends Kind> {
   readonly range: ScanRange;
   /** Where the fact about this range stands in the control topic. */
   readonly subject: string;
-  /** How far it had come; FRESH_RANGE at first. */
+  /** How far it had come. */
   readonly fact: RangeFact;
 }
 
@@ -41,6 +41,8 @@ export interface RangeContext {
  * large requests. More would cost memory and gain nothing.
  */
 const CHUNKS_IN_FLIGHT = 4;
+/** How long one that is stopped waits for what is under way, so that whoever goes on need not publish it again. */
+const LET_GO_WITHIN_MS = 5_000;
 
 /**
  * Moves one range into the log: read a chunk, publish it, write down how far the log has confirmed, in this order. A
@@ -76,10 +78,17 @@ export async function moveRange<K extends Kind>(
       await progress.add(chunk, publishRows(kind, chunk.rows, readContextOf(kind), publisher));
     }
   } catch (error) {
+    if (signal.aborted) await settledWithin(progress, clock);
     if (!(error instanceof ReadFailure)) throw error;
     return progress.finish({ status: 'hole', reason: error.message });
   }
   return progress.finish({ status: 'done' });
+}
+
+async function settledWithin(progress: RangeProgress, clock: Clock): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([progress.settle(), clock.sleep(LET_GO_WITHIN_MS, over.signal).catch(() => {})]);
+  over.abort();
 }
 
 /** Publishes rows of distinct keys, and answers which of them the log does not take (too large, for instance). */

@@ -24,12 +24,18 @@ export async function* readAhead<K extends Kind>(options: ReadAheadOptions<K>): 
   const { open, policy, clock, signal } = options;
   let last = options.after;
   let chunks = open(last)[Symbol.asyncIterator]();
-  let following = chunks.next();
+  const ask = (): Promise<IteratorResult<ScanChunk<K>>> => {
+    const answer = chunks.next();
+    // It is awaited later, or never, where the range is stopped first; until then its failure must not count as unhandled.
+    answer.catch(() => {});
+    return answer;
+  };
+  let following = ask();
   const next = async (attempt: number): Promise<IteratorResult<ScanChunk<K>>> => {
     if (attempt > 1) {
       await chunks.return?.();
       chunks = open(last)[Symbol.asyncIterator]();
-      following = chunks.next();
+      following = ask();
     }
     return following;
   };
@@ -40,9 +46,7 @@ export async function* readAhead<K extends Kind>(options: ReadAheadOptions<K>): 
         throw new ReadFailure(messageOf(error), { cause: error });
       });
       if (result.done === true) return;
-      following = chunks.next();
-      // It is awaited in the next round; until then its failure must not count as unhandled.
-      following.catch(() => {});
+      following = ask();
       last = result.value.last;
       yield result.value;
     }

@@ -4,7 +4,8 @@ import type { ThrottleReason } from '../../core/metrics/backfill-metrics.ts';
 import { runAll, unlessAborted } from '../../core/service.ts';
 import type { ControlTopic } from '../../log/log.ts';
 import type { Gate } from './gate.ts';
-import { type BackfillReport, type Orders, readOrders, writeReport } from './orders.ts';
+import { type BackfillReport, type Orders, readWord, writeReport } from './orders.ts';
+import type { Peers } from './peers.ts';
 import type { Pressure, PressureSource } from './pressure.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -24,11 +25,15 @@ export interface SupervisorOptions {
   readonly gate: Gate;
   readonly throttle: Throttle;
   readonly sources: readonly PressureSource[];
-  /** As configured; infinite for as fast as it goes. */
+  /** As configured, for all that share the run; infinite for as fast as it goes. */
   readonly perSecond: number;
   readonly writer: string;
   readonly generation: number;
   readonly published: () => number;
+  /** How many are being moved by this process now. */
+  readonly ranges: () => number;
+  /** Those with whom the rate is shared, where it is. */
+  readonly peers?: Peers | undefined;
   readonly onState: (state: BackfillState) => void;
 }
 
@@ -58,7 +63,7 @@ export class Supervisor {
 
   /** Resolves when the orders are in force that were there at the call. Throws what keeps them from being read. */
   async begin(): Promise<void> {
-    this.#orders = await readOrders(this.#options.control);
+    await this.#hear();
     this.#apply();
   }
 
@@ -77,13 +82,11 @@ export class Supervisor {
       },
     });
     let decidedMs = clock.elapsedMs();
-    const orders = every('the orders', ORDERS_EVERY_MS, async () => {
-      this.#orders = await readOrders(this.#options.control);
-    });
+    const orders = every('the orders', ORDERS_EVERY_MS, () => this.#hear());
     const deciding = every('the throttle', PRESSURES_EVERY_MS, async () => {
       const seconds = Math.max(0.001, (clock.elapsedMs() - decidedMs) / 1_000);
       decidedMs = clock.elapsedMs();
-      this.#options.gate.limit(throttle.decide(this.#pressures.flat(), seconds));
+      this.#options.gate.limit(throttle.decide(this.#pressures.flat(), seconds, this.#sharers));
     });
     // Each of them alone: one store that does not answer keeps nothing back of what the others say.
     const looking = sources.map((source, index) =>
@@ -93,6 +96,17 @@ export class Supervisor {
     );
     await runAll([orders, deciding, ...looking], signal);
     await this.#end();
+  }
+
+  async #hear(): Promise<void> {
+    const { control, peers, clock } = this.#options;
+    const { orders, reports } = await readWord(control);
+    this.#orders = orders;
+    peers?.look(reports, clock.elapsedMs());
+  }
+
+  get #sharers(): number {
+    return this.#options.peers?.sharers ?? 1;
   }
 
   async #trying(name: string, work: () => Promise<void>): Promise<void> {
@@ -105,11 +119,16 @@ export class Supervisor {
   }
 
   #apply(): void {
-    const { gate, onState, clock, perSecond } = this.#options;
+    const { gate, onState, clock, perSecond, ranges } = this.#options;
     const rate = this.#orders.perSecond ?? perSecond;
-    gate.limitAll(this.#orders.paused ? 0 : rate);
+    gate.limitAll(this.#orders.paused ? 0 : rate / this.#sharers);
     const state = this.#stateOf(rate);
-    const told = JSON.stringify([state.state, [...state.reasons], state.remarks.map(withoutNumbers)]);
+    const told = JSON.stringify([
+      state.state,
+      [...state.reasons],
+      state.remarks.map(withoutNumbers),
+      ranges() > 0,
+    ]);
     onState(state);
     const nowMs = clock.elapsedMs();
     if (told === this.#told && nowMs - this.#reportedMs < REPORT_EVERY_MS) return;
@@ -119,6 +138,7 @@ export class Supervisor {
   }
 
   #stateOf(rate: number): BackfillState {
+    const sharers = this.#sharers;
     const pressures = this.#pressures.flat();
     const pressing = pressures.filter((pressure) => pressure.perSecond !== Number.POSITIVE_INFINITY);
     const reasons = new Set<ThrottleReason>(pressing.map(({ reason }) => reason));
@@ -130,6 +150,7 @@ export class Supervisor {
       remarks: [
         ...(this.#orders.paused ? ['paused by the operator'] : []),
         ...(this.#orders.perSecond === null ? [] : [`held to ${rate}/s by the operator`]),
+        ...(sharers > 1 && rate !== Number.POSITIVE_INFINITY ? [`the rate is shared by ${sharers}`] : []),
         ...pressures.map(({ text }) => text),
         ...this.#troubles.values(),
       ],
@@ -138,10 +159,11 @@ export class Supervisor {
   }
 
   #report({ state, remarks, limitPerSecond }: BackfillState): void {
-    const { control, writer, generation, published, throttle } = this.#options;
+    const { control, writer, generation, published, ranges, throttle } = this.#options;
     const report: BackfillReport = {
       state,
       generation,
+      ranges: ranges(),
       published: published(),
       perSecond: Math.round(throttle.perSecond),
       limitPerSecond: Number.isFinite(limitPerSecond) ? limitPerSecond : null,

@@ -44,8 +44,11 @@ export class Throttle {
     return [...this.#kinds.values()].reduce((sum, state) => sum + state.perSecond, 0);
   }
 
-  /** The limit of each kind, after so many seconds under such pressure. */
-  decide(pressures: readonly Pressure[], seconds: number): ReadonlyMap<Kind, number> {
+  /**
+   * The limit of each kind, after so many seconds under such pressure. What can be borne is for all processes together, and
+   * divided among so many; what each of them is slowed down by itself, it is by itself.
+   */
+  decide(pressures: readonly Pressure[], seconds: number, sharers = 1): ReadonlyMap<Kind, number> {
     return new Map(
       Array.from(this.#kinds, ([kind, state]) => {
         state.perSecond += SMOOTHING * (state.fresh / seconds - state.perSecond);
@@ -55,7 +58,7 @@ export class Throttle {
           state,
           mine.some(({ perSecond }) => perSecond === undefined),
         );
-        const bearable = mine.map(({ perSecond = Number.POSITIVE_INFINITY }) => perSecond);
+        const bearable = mine.map(({ perSecond = Number.POSITIVE_INFINITY }) => perSecond / sharers);
         return [kind, Math.min(state.limit, ...bearable)];
       }),
     );

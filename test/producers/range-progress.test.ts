@@ -3,9 +3,10 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ScanChunk } from '../../connectors/connector.ts';
 import type { ControlTopic } from '../../log/log.ts';
-import { FRESH_RANGE, type RangeFact } from '../../producers/backfill/facts.ts';
+import { freshRange, type RangeFact } from '../../producers/backfill/facts.ts';
 import { RangeProgress } from '../../producers/backfill/range-progress.ts';
 import { keyOf } from '../../schemas/keys.ts';
+import { WHOLE_RANGE } from '../../schemas/scan-order.ts';
 import { sampleEntity } from '../support/entities.ts';
 
 function chunk(name: string): ScanChunk<'agent'> {
@@ -16,6 +17,8 @@ function chunk(name: string): ScanChunk<'agent'> {
     last: [name],
   };
 }
+
+const FRESH = freshRange(WHOLE_RANGE, 1);
 
 /** A control topic whose writes end when they are told to. */
 function heldControl() {
@@ -38,7 +41,7 @@ function progressOn(control: ControlTopic, confirmed: string[] = []): RangeProgr
   return new RangeProgress({
     control,
     subject: 'backfill/1/agent/0',
-    fact: FRESH_RANGE,
+    fact: FRESH,
     maxInFlight: 3,
     onConfirmed: (_published, rejected) => confirmed.push(...rejected.map(({ where }) => where)),
   });
@@ -64,7 +67,7 @@ describe('the progress of a range', () => {
     first.resolve([]);
     await progress.finish({ status: 'done' });
     assert.deepEqual(confirmed, ['a', 'b']);
-    assert.deepEqual(written.at(-1), { status: 'done', last: ['b'], published: 2, rejected: 2 });
+    assert.deepEqual(written.at(-1), { ...FRESH, status: 'done', last: ['b'], published: 2, rejected: 2 });
   });
 
   it('stands still for ever before a chunk that could not be published', async () => {
@@ -106,6 +109,7 @@ describe('the progress of a range', () => {
       await turn();
     }
     assert.deepEqual(await finished, {
+      ...FRESH,
       status: 'hole',
       reason: 'unreadable',
       last: ['c'],
