@@ -8,6 +8,7 @@ import { kafkaOptions } from '../log/kafka/options.ts';
 import { shimOptions } from '../producers/shim/options.ts';
 import { KINDS } from '../schemas/kinds.ts';
 import { ingestOptions, serverOptions } from '../server/options.ts';
+import { backfillOptions, lagOptions, relayOptions, runOptions, validateOptions } from './command-options.ts';
 import { CONNECTORS } from './connectors.ts';
 
 export const ENV_PREFIX = 'CHANGEOVER';
@@ -27,8 +28,6 @@ const OTHER_ENV = [
   /^[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=/,
   /^[A-Z0-9_]+_PORT=(tcp|udp|sctp):\/\//,
 ];
-
-const HOST_AND_PORT = /^([^\s:/]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/;
 
 function connectorsFor(role: Role): readonly Connector[] {
   return CONNECTORS.filter((connector) => connector.kinds[role].length > 0);
@@ -81,119 +80,15 @@ export const configSchema = z.object({
   target: storeSections('target'),
   origins: originOptions(),
   followers: followerOptions(),
-  backfill: z
-    .object({
-      batchSize: z.int().min(1).max(20_000).default(1_000).describe('entities in one chunk'),
-      parallelism: z
-        .int()
-        .min(1)
-        .max(64)
-        .default(4)
-        .describe('ranges that are moved at once, over all kinds'),
-      ratePerSecond: z
-        .number()
-        .positive()
-        .optional()
-        .describe('most entities a second; as fast as it goes by default'),
-      maxLagRecords: z
-        .int()
-        .min(0)
-        .default(200_000)
-        .describe(
-          'records of a kind that a target store that is running may be behind before the backfill slows down for it; 0 for any number',
-        ),
-      maxLagSeconds: z
-        .number()
-        .positive()
-        .optional()
-        .describe('the same for how long the oldest record may wait; any time by default'),
-      maxOriginSlowdown: z
-        .number()
-        .min(0)
-        .default(5)
-        .describe(
-          'so many times its usual time may a legacy store take for a chunk before the backfill slows down for it; 0 for any',
-        ),
-      maxOutboxShare: z
-        .number()
-        .min(0)
-        .max(1)
-        .default(0.1)
-        .describe(
-          'how full the outbox of a captured legacy store may be before the backfill slows down for it; 0 for any',
-        ),
-      metricsAddress: z
-        .string()
-        .regex(HOST_AND_PORT, 'must be host:port')
-        .optional()
-        .describe(
-          'host:port on which `changeover backfill` answers /metrics (Prometheus) and /healthz, without a password: best 127.0.0.1:9466; nowhere by default',
-        ),
-    })
-    .prefault({}),
-  run: z
-    .object({
-      maxBatchChanges: z
-        .int()
-        .min(1)
-        .max(20_000)
-        .default(2_000)
-        .describe('most changes that are offered to a store at once'),
-      metricsAddress: z
-        .string()
-        .regex(HOST_AND_PORT, 'must be host:port')
-        .optional()
-        .describe(
-          'host:port on which `changeover run` answers /metrics (Prometheus) and /healthz, without a password: best 127.0.0.1:9465; nowhere by default',
-        ),
-    })
-    .prefault({}),
-  lag: z
-    .object({
-      maxSeconds: z
-        .number()
-        .positive()
-        .default(60)
-        .describe('a store in which a record has waited for longer is called SLOW'),
-    })
-    .prefault({}),
+  backfill: backfillOptions.prefault({}),
+  run: runOptions.prefault({}),
+  lag: lagOptions.prefault({}),
   deadLetters: deadLetterOptions.prefault({}),
-  relay: z
-    .object({
-      batchSize: z
-        .int()
-        .min(1)
-        .max(10_000)
-        .default(1_000)
-        .describe('most entries of an outbox that are published at once'),
-      maxInFlight: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .default(10_000)
-        .describe('most entries that have been read and have not left the outbox'),
-      metricsAddress: z
-        .string()
-        .regex(HOST_AND_PORT, 'must be host:port')
-        .optional()
-        .describe(
-          'host:port on which `changeover relay` answers /metrics (Prometheus) and /healthz, without a password: best 127.0.0.1:9464; nowhere by default',
-        ),
-    })
-    .prefault({}),
+  relay: relayOptions.prefault({}),
   shim: shimOptions.prefault({}),
   ingest: ingestOptions.prefault({}),
   server: serverOptions.prefault({}),
-  validate: z
-    .object({
-      batchSize: z
-        .int()
-        .min(1)
-        .max(20_000)
-        .default(1_000)
-        .describe('entities that are read at once from each store'),
-    })
-    .prefault({}),
+  validate: validateOptions.prefault({}),
   log: z
     .object({
       level: z.enum(LOG_LEVELS).default('warn').describe('what is written to standard error, as JSON lines'),

@@ -7,6 +7,7 @@ import { registerConfig } from './commands/config.ts';
 import { registerDeadLetters } from './commands/dead-letters.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerLag } from './commands/lag.ts';
+import { registerPurge } from './commands/purge.ts';
 import { registerRelay } from './commands/relay.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
@@ -23,6 +24,7 @@ const COMMANDS = [
   registerLag,
   registerServe,
   registerDeadLetters,
+  registerPurge,
   registerValidate,
   registerConfig,
 ];
@@ -38,6 +40,7 @@ Examples:
   changeover run                        apply the log to the target stores, until stopped
   changeover lag                        how far each target store is behind, and whether it moves
   changeover dead-letters list          what the target stores have refused for good, and why
+  changeover purge tombstones           forget deletes that are so old that nothing older can come any more
   changeover serve                      take changes by HTTP, until stopped
   changeover validate                   compare every entity in its legacy store and its followers
 

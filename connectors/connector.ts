@@ -8,6 +8,7 @@ import type { Kind } from '../schemas/kinds.ts';
 import type { ScanRange } from '../schemas/scan-order.ts';
 import type { Held } from '../schemas/version.ts';
 import type { Capture, CaptureSettings } from './capture.ts';
+import type { Upkeep } from './upkeep.ts';
 
 /**
  * The seams of a store. A store folder exports one `Connector`; adding a store costs one folder and one line in the
@@ -35,15 +36,25 @@ export const rejected = (reason: string): Outcome => ({ status: 'rejected', reas
  * after the store has made the batch durable. It throws (a retryable error) only for what may pass when tried again;
  * then any part of the batch may have been applied, and offering all of it again is safe. A batch is at most some
  * thousands of changes: the store's own limits are the sink's affair.
+ *
+ * When it has answered or thrown, nothing that it has begun reaches the store any more, as far as the store can be trusted to
+ * drop what was given up. A sink of a store that cannot compare and write in one step begins no write that may last longer
+ * than the tenure; without one, the caller is the only one.
  */
 export interface Sink extends Closable {
   readonly kinds: readonly Kind[];
-  apply(changes: readonly Change[]): Promise<readonly Outcome[]>;
+  apply(changes: readonly Change[], tenure?: Tenure): Promise<readonly Outcome[]>;
   /**
    * What the sink remembers of the store's contents holds no longer: its partitions have moved, so somebody else may have
    * written, or what became of a batch is not known. Called before the next batch is offered.
    */
   forget?(): void;
+}
+
+/** For how long nobody else writes the keys of a batch. */
+export interface Tenure {
+  /** In ms from now, 0 when somebody else may. To be asked before each write: it is prolonged, and cut short where others wait. */
+  remainingMs(): number;
 }
 
 /** An entity as a source read it. `version` is read before the content, so it is never newer than the content. */
@@ -123,6 +134,8 @@ export interface Store extends Closable {
   readonly probe: Probe;
   /** How writes of the application are captured; of a legacy store that is opened with the settings for it. */
   readonly capture?: Capture;
+  /** How tombstones and stubs are removed that nothing needs any more. */
+  readonly upkeep?: Upkeep;
 }
 
 export type Role = 'legacy' | 'target';

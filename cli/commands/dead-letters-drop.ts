@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import type { Letter } from '../../consumers/dead-letters/letters.ts';
 import { resolve } from '../../consumers/dead-letters/resolve.ts';
 import { systemClock } from '../../core/clock.ts';
 import { toJson } from '../../core/json.ts';
 import { type CommandContext, configOf } from '../command.ts';
 import { withDeployment } from '../deployment.ts';
 import { letterJson, letterTable } from '../output/dead-letter-table.ts';
-import { chosenLetters, lettersText, operator, requireChoice } from '../work/dead-letters.ts';
+import { chosenLetters, isOpen, lettersText, operator, requireChoice } from '../work/dead-letters.ts';
 import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
 
 interface DropFlags extends FilterFlags {
@@ -47,6 +46,3 @@ export function registerDrop(deadLetters: Command, context: CommandContext): voi
 }
 
 /** What was dealt with already stays as it was dealt with. */
-function isOpen({ state }: Letter): boolean {
-  return state === 'open';
-}

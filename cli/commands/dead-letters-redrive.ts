@@ -10,7 +10,7 @@ import { type CommandContext, configOf } from '../command.ts';
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { previewTable, redrivenTable } from '../output/dead-letter-table.ts';
 import { count, items } from '../output/format.ts';
-import { chosenLetters, operator, requireChoice, targetOf } from '../work/dead-letters.ts';
+import { chosenLetters, isOpen, operator, requireChoice, targetOf } from '../work/dead-letters.ts';
 import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
 
 interface RedriveFlags extends FilterFlags {
@@ -36,7 +36,11 @@ export function registerRedrive(deadLetters: Command, context: CommandContext): 
       requireChoice(choice);
       await withDeployment(configOf(command, context), async (deployment) => {
         const log = await deployment.log();
-        const chosen = await chosenLetters(log, choice);
+        const asked = await chosenLetters(log, choice);
+        // What was dealt with is not offered again: a purge relies on it.
+        const chosen = asked.filter(isOpen);
+        if (chosen.length < asked.length)
+          context.note(`${items(asked.length - chosen.length, 'dead letter')} had been dealt with before`);
         const results = await redriveAll(deployment, log, chosen, flags, context);
         summarize(results, flags.dryRun ?? false, context);
       });

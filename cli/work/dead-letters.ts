@@ -66,6 +66,10 @@ export async function chosenLetters(log: Log, choice: LetterChoice): Promise<rea
   return letters.filter((letter) => matches(letter, choice.filter));
 }
 
+export function isOpen({ state }: Letter): boolean {
+  return state === 'open';
+}
+
 export function lettersOf(letters: readonly Letter[], ids: readonly string[]): readonly Letter[] {
   const byId = new Map(letters.map((letter) => [letter.id, letter]));
   return [...new Set(ids)].map((text) => {
@@ -96,7 +100,7 @@ export async function targetOf(deployment: Deployment, log: Log, sink: string): 
     requireAlone: async () => {
       if (!oneWriter || (await log.members(store.name)) === 0) return;
       throw new ChangeoverError('conflict', `Somebody is applying the log to ${store.name} at the moment`, {
-        hint: `${store.name} takes one writer at a time: stop \`changeover run\` for it, redrive, and start it again. Nothing was written.`,
+        hint: `${store.name} takes one writer at a time: stop \`changeover run\` for it, repeat this command, and start it again.`,
       });
     },
   };

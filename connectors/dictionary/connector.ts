@@ -8,6 +8,7 @@ import { dictionaryProbe } from './probe.ts';
 import { lookAt } from './schema.ts';
 import { dictionarySink } from './sink.ts';
 import { dictionarySource } from './source.ts';
+import { openUpkeep } from './upkeep.ts';
 
 export const dictionaryConnector: Connector<typeof dictionaryOptions> = {
   name: 'dictionary',
@@ -32,6 +33,7 @@ export const dictionaryConnector: Connector<typeof dictionaryOptions> = {
       sink: dictionarySink(client, kinds),
       ...(client.capture === undefined ? {} : { capture: client.capture }),
       probe: dictionaryProbe(client, { role: context.role, settings: options }),
+      upkeep: openUpkeep(client, kinds),
       close: () => client.close(),
     };
   },

@@ -6,6 +6,7 @@ import { openProbe } from './probe.ts';
 import { Collections, FoundCollections } from './schema.ts';
 import { openSink } from './sink.ts';
 import { openSource } from './source.ts';
+import { openUpkeep } from './upkeep.ts';
 import { VersionReader } from './versions.ts';
 import { createWriter } from './writer.ts';
 
@@ -32,6 +33,7 @@ export const milvusConnector: Connector<typeof milvusOptions> = {
       source: openSource({ connection, ...reading }),
       sink: openSink({ ...writing, writer, memory, batchRows, inFlight }),
       probe: openProbe({ connection, collections: found }),
+      upkeep: openUpkeep({ connection, ...reading }),
       close: () => connection.close(),
     };
   },

@@ -8,6 +8,7 @@ import { prepareSchema } from './schema.ts';
 import { openSink } from './sink.ts';
 import { openSource } from './source.ts';
 import { openTrigger } from './trigger.ts';
+import { openUpkeep } from './upkeep.ts';
 
 export const neo4jConnector: Connector<typeof neo4jOptions> = {
   name: 'neo4j',
@@ -31,6 +32,7 @@ export const neo4jConnector: Connector<typeof neo4jOptions> = {
       source: openSource(scope),
       sink: openSink(scope),
       probe: openProbe(scope, capture),
+      upkeep: openUpkeep(scope),
       ...(capture && { capture }),
       close: () => client.close(),
     };

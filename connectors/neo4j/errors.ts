@@ -18,7 +18,12 @@ const RULES: readonly Rule[] = [
   [
     /./,
     /no space left|out ?of ?disk ?space|disk (is )?full/i,
-    { code: 'no-space', says: 'its disk is full', hint: "Make room on the server's disk, then start again." },
+    {
+      code: 'no-space',
+      says: 'its disk is full',
+      hint: "Make room on the server's disk, then go on.",
+      retryable: true,
+    },
   ],
   [
     // What 5.26 says on a full disk; from then on the database refuses everything until the server is restarted.
@@ -27,7 +32,8 @@ const RULES: readonly Rule[] = [
     {
       code: 'no-space',
       says: 'it cannot write its transaction log; most likely its disk is full',
-      hint: "Make room on the server's disk, restart the server, then start again.",
+      hint: "Make room on the server's disk and restart the server, then go on.",
+      retryable: true,
     },
   ],
   [
@@ -75,6 +81,15 @@ const RULES: readonly Rule[] = [
   [
     /^(ServiceUnavailable|SessionExpired)$/,
     null,
+    {
+      code: 'unreachable',
+      hint: 'Check the address, and that the server is running and can be reached from here.',
+    },
+  ],
+  [
+    // A connection that breaks while the driver makes it or makes it ready for its next user; it takes that for an answer.
+    /^ProtocolError$/,
+    /Failed to connect to server|Connection was closed by server|Connection lost|as a response for RESET/,
     {
       code: 'unreachable',
       hint: 'Check the address, and that the server is running and can be reached from here.',

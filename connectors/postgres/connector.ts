@@ -6,6 +6,7 @@ import { prepareSchema } from './schema.ts';
 import { openSink } from './sink.ts';
 import { openSource } from './source.ts';
 import { POSTGRES_KINDS } from './tables.ts';
+import { openUpkeep } from './upkeep.ts';
 
 export const postgresConnector: Connector<typeof postgresOptions> = {
   name: 'postgres',
@@ -22,6 +23,7 @@ export const postgresConnector: Connector<typeof postgresOptions> = {
       source: openSource({ client, kinds, schema }),
       sink: openSink({ client, kinds, schema, batchRows, poolSize }),
       probe: openProbe({ client, schema, context }),
+      upkeep: openUpkeep({ client, kinds, schema }),
       close: () => client.close(),
     };
   },

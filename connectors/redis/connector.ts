@@ -15,6 +15,7 @@ import { openProbe } from './probe.ts';
 import { markPlaces } from './schema.ts';
 import { openSink } from './sink.ts';
 import { openSource } from './source.ts';
+import { openUpkeep } from './upkeep.ts';
 
 export const redisConnector: Connector<typeof redisOptions> = {
   name: 'redis',
@@ -47,6 +48,7 @@ export const redisConnector: Connector<typeof redisOptions> = {
       source,
       sink: openSink({ client, layout, kinds, logger }),
       probe: openProbe({ client, layout, context }),
+      ...(layout.cluster === undefined && { upkeep: openUpkeep({ client, layout, kinds }) }),
       ...(settings !== undefined &&
         role === 'legacy' && {
           capture: captureOf(client, {

@@ -11,6 +11,7 @@ import { isSupported } from '../../connectors/neo4j/server-version.ts';
 import { ChangeoverError, type ErrorCode } from '../../core/errors.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
+import { openTcpProxy } from '../support/tcp-proxy.ts';
 import { testGraph } from './neo4j-graph.ts';
 
 const graph = testGraph();
@@ -162,6 +163,31 @@ describe('a Neo4j server that stops answering', () => {
     await store.source.count('agent');
   });
 
+  it('passes, in whatever moment of theirs connections to it break', async (test) => {
+    const proxy = await openTcpProxy({ target: new URL(graph.options().url).host });
+    const store = await graph.open('legacy', ['agent'], {
+      url: `bolt://${proxy.address}`,
+      retryTimeMs: 0,
+    });
+    test.after(async () => {
+      await store.close();
+      await proxy.close();
+    });
+    const codes = new Map<ErrorCode, number>();
+    const untilMs = performance.now() + 4_000;
+    const ask = async (): Promise<void> => {
+      while (performance.now() < untilMs) {
+        const reset = setTimeout(20).then(() => proxy.reset());
+        await store.source.count('agent').catch((error: ChangeoverError) => {
+          codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
+        });
+        await reset;
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, ask));
+    assert.deepEqual([...codes.keys()], ['unreachable']);
+  });
+
   it('is not asked again through a store that was closed', async () => {
     const store = await graph.open('legacy', ['agent']);
     await store.close();
@@ -173,6 +199,8 @@ describe('what a failure of the Neo4j server means', () => {
   const SERVER_ERRORS: readonly (readonly [string, string, ErrorCode, boolean])[] = [
     ['N/A', 'Connection acquisition timed out in 5 ms', 'timeout', true],
     ['N/A', 'Pool is closed, it is no more able to serve requests.', 'unreachable', true],
+    ['ProtocolError', 'Failed to connect to server. Caused by: read ECONNRESET', 'unreachable', true],
+    ['ProtocolError', 'Unknown structure', 'internal', false],
     ['Neo.ClientError.Security.Unauthorized', 'no', 'unauthenticated', false],
     ['Neo.ClientError.Security.AuthenticationRateLimit', 'no', 'unauthenticated', false],
     ['Neo.ClientError.Security.CredentialsExpired', 'no', 'unauthenticated', false],
@@ -189,8 +217,8 @@ describe('what a failure of the Neo4j server means', () => {
     ['Neo.ClientError.Schema.IndexAlreadyExists', 'no', 'conflict', false],
     ['Neo.ClientError.Schema.ConstraintValidationFailed', 'no', 'change-rejected', false],
     ['Neo.DatabaseError.Statement.ExecutionFailed', 'too large to index', 'change-rejected', false],
-    ['Neo.DatabaseError.Transaction.TransactionCommitFailed', 'No space left on device', 'no-space', false],
-    ['Neo.DatabaseError.Transaction.TransactionLogError', 'Could not append', 'no-space', false],
+    ['Neo.DatabaseError.Transaction.TransactionCommitFailed', 'No space left on device', 'no-space', true],
+    ['Neo.DatabaseError.Transaction.TransactionLogError', 'Could not append', 'no-space', true],
     ['Neo.DatabaseError.Transaction.TransactionStartFailed', 'needs to be restarted', 'unreachable', true],
     ['Neo.ClientError.Statement.SyntaxError', 'a defect of ours', 'internal', false],
   ];

@@ -21,7 +21,12 @@ interface WriteCompactedOptions extends Omit<CompactedBaseOptions, 'path' | 'wri
   readonly basePath: string;
   readonly versionsPath: string;
   readonly generation: number;
+  /** Tombstones that are left out; none by default. */
+  readonly forgets?: Forgets;
 }
+
+/** Whether what a line says need not be remembered any more. */
+export type Forgets = (line: VersionLine) => boolean;
 
 interface CompactedPrints {
   readonly base: FilePrint;
@@ -30,7 +35,7 @@ interface CompactedPrints {
 
 /** Writes both files of the next generation, durable, under the given names. Changes nothing that is in use. */
 export async function writeCompacted(options: WriteCompactedOptions): Promise<CompactedPrints> {
-  const { snapshot, basePath, versionsPath, generation } = options;
+  const { snapshot, basePath, versionsPath, generation, forgets = () => false } = options;
   const written: WrittenBase = { holding: new Set(), print: undefined };
   const homeless = writeCompactedBase({ ...options, path: basePath, written });
   const { mode } = await snapshot.base.handle.stat();
@@ -42,7 +47,10 @@ export async function writeCompacted(options: WriteCompactedOptions): Promise<Co
     const { print, holding } = written;
     if (print === undefined) throw new Error(`${basePath} was not written to its end.`);
     await writer.write(versionsHeader({ generation, base: print }));
-    for await (const line of mergedLines(snapshot, orphans, holding)) await writer.write(`${lineOf(line)}\n`);
+    for await (const line of mergedLines(snapshot, orphans, holding)) {
+      if (line.deleted && forgets(line)) continue;
+      await writer.write(`${lineOf(line)}\n`);
+    }
     return { base: print, versions: await writer.finish() };
   } finally {
     await writer.close();

@@ -7,7 +7,7 @@ import { type DictionaryPaths, openIfThere, syncFolder } from '../paths.ts';
 import { catchUp } from '../read/open-snapshot.ts';
 import { Overlay } from '../read/overlay.ts';
 import { journalAtStart, type Snapshot } from '../read/snapshot.ts';
-import { writeCompacted } from './compacted-versions.ts';
+import { type Forgets, writeCompacted } from './compacted-versions.ts';
 import { type CompactedFile, type CompactedFiles, encodeCompaction } from './entries.ts';
 import { hasContent } from './file-writer.ts';
 import { createJournal, type JournalHeader, readJournalHeader } from './journal.ts';
@@ -41,6 +41,8 @@ interface CompactionOptions {
   readonly logger: Logger;
   /** Appends a frame to the journal. */
   readonly appendFrame: (payload: Uint8Array) => Promise<void>;
+  /** Tombstones that the next generation does without. */
+  readonly forgets?: Forgets;
 }
 
 export function compactionSteps(options: CompactionOptions): readonly CompactionStep[] {

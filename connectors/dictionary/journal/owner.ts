@@ -10,6 +10,7 @@ import { loadPlaces } from '../observed/load-places.ts';
 import type { Places } from '../observed/places.ts';
 import type { Snapshot } from '../read/snapshot.ts';
 import { claim } from '../schema.ts';
+import type { Forgets } from './compacted-versions.ts';
 import { compactionSteps, recoverCompaction, removeLeftovers, runSteps } from './compaction.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { checked, inFrames, type Offered, type Refused } from './offered.ts';
@@ -122,8 +123,9 @@ export class DictionaryOwner {
     return this.#places;
   }
 
-  compact(): Promise<void> {
-    return this.#inOrder(() => this.#compact());
+  /** Folds the journal into the file; the tombstones that it is told to forget are not in it any more. */
+  compact(forgets?: Forgets): Promise<void> {
+    return this.#inOrder(() => this.#compact(forgets));
   }
 
   /** Lets go of everything. Closing twice is harmless. */
@@ -180,7 +182,7 @@ export class DictionaryOwner {
     return places;
   }
 
-  async #compact(): Promise<void> {
+  async #compact(forgets?: Forgets): Promise<void> {
     const { paths, settings, logger } = this.#options;
     const old = this.#present;
     const [write, ...others] = compactionSteps({
@@ -190,6 +192,7 @@ export class DictionaryOwner {
       maxAgentBytes: settings.maxAgentBytes,
       logger,
       appendFrame: (payload) => old.journal.appendFrame(payload),
+      ...(forgets && { forgets }),
     });
     await assertAlone(paths, old.snapshot);
     try {
