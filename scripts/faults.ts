@@ -15,8 +15,10 @@ import { reportError } from '../cli/output/report-error.ts';
 import { stopOnSignals } from '../cli/stop-signal.ts';
 import { exitCodeOf } from '../core/errors.ts';
 import { FAULTS, inOrderOf, named } from '../test/faults/catalogue.ts';
+import type { Fault, OwnServers } from '../test/faults/fault.ts';
 import { faultText, isSound } from '../test/faults/fault-report.ts';
 import { runFaults } from '../test/faults/fault-run.ts';
+import { canMakeDisks } from '../test/faults/small-disk.ts';
 import { withServers } from './own-servers.ts';
 
 const { values } = parseArgs({
@@ -29,7 +31,7 @@ const { values } = parseArgs({
 });
 
 /** Faults of one run; with more of them nobody could tell which of them lost something. */
-const IN_ONE_RUN = 6;
+const IN_ONE_RUN = 8;
 
 const stop = new AbortController();
 stopOnSignals(stop);
@@ -39,26 +41,52 @@ async function runAllOf(seed: number): Promise<boolean> {
     const chosen = values.only === undefined ? FAULTS : named(values.only.split(','));
     const faults = inOrderOf(
       seed,
-      chosen.filter(({ needsOwnServers = false }) => !needsOwnServers || servers !== undefined),
+      chosen.filter(
+        ({ needsOwnServers = false, needsRoot = false }) =>
+          (!needsOwnServers || servers !== undefined) && (!needsRoot || canMakeDisks()),
+      ),
     );
     const skipped = chosen.filter((fault) => !faults.includes(fault)).map(({ name }) => name);
-    if (skipped.length > 0) console.log(`Not on servers that are others', too: ${skipped.join(', ')}`);
+    if (skipped.length > 0)
+      console.log(`Only on servers of its own, or by root; not done: ${skipped.join(', ')}`);
     let isAllSound = true;
     for (let start = 0; start < faults.length; start += IN_ONE_RUN) {
-      const report = await runFaults({
-        faults: faults.slice(start, start + IN_ONE_RUN),
-        seed: seed + start,
-        ratePerSecond: Number(values.rate),
-        signal: stop.signal,
-        onProgress: (text) => console.error(text),
-        ...(servers !== undefined && { servers }),
-      });
-      console.log(`${faultText(report)}\n`);
-      isAllSound &&= isSound(report);
+      const some = faults.slice(start, start + IN_ONE_RUN);
+      const isSoundSoFar = await runSome(some, seed + start, servers);
+      isAllSound &&= isSoundSoFar;
     }
     return isAllSound;
   });
 }
+
+/** What does not come to its end is no reason to leave the others out. */
+async function runSome(
+  faults: readonly Fault[],
+  seed: number,
+  servers: OwnServers | undefined,
+): Promise<boolean> {
+  try {
+    const report = await runFaults({
+      faults,
+      seed,
+      ratePerSecond: Number(values.rate),
+      signal: stop.signal,
+      onProgress: (text) => console.error(text),
+      ...(servers !== undefined && { servers }),
+    });
+    console.log(`${faultText(report)}\n`);
+    return isSound(report);
+  } catch (error) {
+    if (stop.signal.aborted) throw error;
+    const names = faults.map(({ name }) => name).join(', ');
+    console.log(`Seed ${seed} did not come to its end (${names}):\n${stackOf(error)}\n`);
+    await servers?.up();
+    return false;
+  }
+}
+
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 if (values.list) console.log(FAULTS.map(({ name }) => name).join('\n'));
 else {

@@ -10,6 +10,8 @@ export interface OwnServers {
   kill(server: string): Promise<void>;
   /** Starts what is not running, and resolves when it answers. */
   up(): Promise<void>;
+  /** Where a server has everything that is its own. */
+  folderOf(server: string): string;
 }
 
 const LOOK_EVERY_MS = 50;
@@ -51,6 +53,7 @@ function serversOf(stack: Stack): OwnServers {
     up: async () => {
       await stack.up();
     },
+    folderOf: (server) => join(stack.dir, server),
   };
 }
 

@@ -1,13 +1,22 @@
 import { below, randomFor } from '../../society/generator/random.ts';
+import { CLOCK_FAULTS } from './clock-faults.ts';
+import { DISK_FAULTS } from './disk-faults.ts';
 import type { Fault } from './fault.ts';
+import { GAP_FAULTS } from './gap-faults.ts';
+import { LOCK_FAULTS } from './lock-faults.ts';
 import { LOG_FAULTS } from './log-faults.ts';
 import { NETWORK_FAULTS } from './network-faults.ts';
-import { PROCESS_FAULTS, SERVER_FAULTS } from './process-faults.ts';
+import { PROCESS_FAULTS } from './process-faults.ts';
+import { SERVER_FAULTS } from './server-faults.ts';
 
 export const FAULTS: readonly Fault[] = [
   ...PROCESS_FAULTS,
   ...NETWORK_FAULTS,
   ...LOG_FAULTS,
+  ...GAP_FAULTS,
+  ...LOCK_FAULTS,
+  ...CLOCK_FAULTS,
+  ...DISK_FAULTS,
   ...SERVER_FAULTS,
 ];
 

@@ -1,4 +1,6 @@
+import type { Kind } from '../../schemas/kinds.ts';
 import type { Random } from '../../society/generator/random.ts';
+import type { OriginStore } from '../live/key-space.ts';
 import type { LivePlaces } from '../live/live-places.ts';
 import type { Lives } from '../live/lives.ts';
 import type { Role } from '../live/plan.ts';
@@ -11,6 +13,8 @@ export interface OwnServers {
   kill(server: Server): Promise<void>;
   /** Starts what is not running, and resolves when it answers. */
   up(): Promise<void>;
+  /** Where a server has everything that is its own. */
+  folderOf(server: Server): string;
 }
 
 /** What a fault can lay its hands on while writers, relays, followers and a backfill are at work. */
@@ -20,18 +24,28 @@ export interface World {
   readonly meddler: LogMeddler;
   readonly random: Random;
   readonly servers: OwnServers | undefined;
-  /** The processes of a role, in the order in which they were started first. */
-  lives(role: Role): readonly Lives[];
+  /** The target stores that follow the log, and the kinds that each of them follows. */
+  readonly followers: ReadonlyMap<string, readonly Kind[]>;
+  /** What processes that are started from now on find in their environment. */
+  readonly environment: Map<string, string>;
+  /** The processes of a role (of one origin store), in the order in which they were started first. */
+  lives(role: Role, origin?: OriginStore): readonly Lives[];
   /** Waits for about that long. */
   pause(ms: number): Promise<void>;
+  /** Resolves when every follower has committed what is in the log now. */
+  caughtUp(): Promise<void>;
+  /** Reads the log while it is whole: what is taken out of it afterwards was there all the same, for the oracle. */
+  keepLog(): Promise<void>;
 }
 
-/** Something that goes wrong, and is over when `strike` resolves. */
+/** Something that goes wrong, and is over when `strike` resolves. It throws where somebody did not do then what they should have. */
 export interface Fault {
   readonly name: string;
-  /** Servers that nobody else uses, because one of them is killed. */
-  readonly needsOwnServers?: boolean;
-  /** Records of ours that no store takes, or none of which there is any content: so many dead letters of each follower of agents. */
-  readonly deadLetters?: number;
+  /** Servers that nobody else uses, because one of them is killed or has a full disk. */
+  readonly needsOwnServers?: true;
+  /** Disks of its own are made and taken away again. */
+  readonly needsRoot?: true;
+  /** Exit codes with which processes may end meanwhile: they are started again. */
+  readonly mayEndWith?: readonly number[];
   strike(world: World): Promise<void>;
 }

@@ -1,67 +1,109 @@
-import { randomUUID } from 'node:crypto';
-import { type Consumer, Kafka, logLevel, type Producer } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Admin, type Consumer, Kafka, logLevel, type Producer } from 'kafkajs';
 import { KINDS, type Kind, topicOf } from '../../schemas/kinds.ts';
 import { below, type Random } from '../../society/generator/random.ts';
 import { MEDDLED_HEADER } from '../live/read-log.ts';
+import { readTopic, type Stored } from './read-topic.ts';
 
-interface Stored {
-  readonly key: Buffer;
-  readonly value: Buffer;
-  readonly partition: number;
-}
-
-/** Puts things into the log that no producer of ours would, marked so that the oracle knows them. */
+/** Puts things into the log that no producer of ours would, marked so that the oracle knows them, and takes others out. */
 export interface LogMeddler {
   /** Records that are in the topic already, again, in whatever order. */
   again(kind: Kind, pick: (stored: readonly Stored[], random: Random) => readonly Stored[]): Promise<number>;
+  /** A record that is a dead letter of every follower of the kind. */
   poison(kind: Kind, key: string, value: Buffer | null): Promise<void>;
+  /** Where poison is: `topic partition offset`. */
+  poisoned(kind: Kind): ReadonlySet<string>;
+  /** Has the topic take records of this size. */
+  takeUpTo(kind: Kind, bytes: number): Promise<void>;
   /** Back to the beginning of everything, of a group that nobody is in. */
-  rewind(group: string, kinds: readonly Kind[]): Promise<void>;
+  rewind(store: string, kinds: readonly Kind[]): Promise<void>;
+  /** Everything that is in the topic now goes, as if its time had come. Answers how many records that were. */
+  expire(kind: Kind): Promise<number>;
+  /** Deletes the topic and makes it again, empty. */
+  recreate(kind: Kind): Promise<void>;
+  /** Records that are in the topics of these kinds now. */
+  count(kinds: readonly Kind[]): Promise<number>;
   close(): Promise<void>;
 }
+
+/** The broker forgets a deleted topic in its own time. */
+const FORGOTTEN_AFTER_MS = 500;
 
 export async function openLogMeddler(
   brokers: readonly string[],
   prefix: string,
   random: Random,
 ): Promise<LogMeddler> {
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
   const [admin, producer] = [kafka.admin(), kafka.producer()];
   await Promise.all([admin.connect(), producer.connect()]);
+  const topicFor = (kind: Kind): string => topicOf(prefix, kind);
+  const poisoned = new Map<Kind, Set<string>>();
+  const lows = async (kind: Kind) => admin.fetchTopicOffsets(topicFor(kind));
+  const count = async (kind: Kind): Promise<number> =>
+    (await lows(kind)).reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
   return {
     async again(kind, pick) {
-      const topic = topicOf(prefix, kind);
-      const chosen = pick(await readAll(kafka, topic), random);
+      const chosen = pick(await readTopic(kafka, topicFor(kind)), random);
       await send(
         producer,
-        topic,
+        topicFor(kind),
         chosen.map(({ key, value, partition }) => ({ key, value, partition })),
       );
       return chosen.length;
     },
-    poison: (kind, key, value) =>
-      send(producer, topicOf(prefix, kind), [{ key: Buffer.from(key), value, partition: 0 }]),
-    rewind: (group, kinds) =>
-      rewind(
-        kafka,
-        `${prefix}.${group}`,
-        kinds.map((kind) => topicOf(prefix, kind)),
-      ),
+    async poison(kind, key, value) {
+      const topic = topicFor(kind);
+      const at = await send(producer, topic, [{ key: Buffer.from(key), value, partition: 0 }]);
+      const places = poisoned.get(kind) ?? new Set();
+      poisoned.set(kind, places.add(`${topic} 0 ${at}`));
+    },
+    poisoned: (kind) => poisoned.get(kind) ?? new Set(),
+    async takeUpTo(kind, bytes) {
+      const configEntries = [{ name: 'max.message.bytes', value: `${bytes}` }];
+      // kafkajs has an enum for it that an ES module cannot import by name.
+      await admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type: 2, name: topicFor(kind), configEntries }],
+      });
+    },
+    rewind: (store, kinds) => rewind(kafka, `${prefix}.target.${store}`, kinds.map(topicFor)),
+    async expire(kind) {
+      const records = await count(kind);
+      const partitions = (await lows(kind)).map(({ partition, high }) => ({ partition, offset: high }));
+      await admin.deleteTopicRecords({ topic: topicFor(kind), partitions });
+      return records;
+    },
+    recreate: (kind) => recreate(admin, topicFor(kind)),
+    async count(kinds) {
+      let records = 0;
+      for (const kind of kinds) records += await count(kind);
+      return records;
+    },
     async close() {
       await Promise.all([admin.disconnect(), producer.disconnect()]);
     },
   };
 }
 
+/** Answers the offset of the first one. */
 async function send(
   producer: Producer,
   topic: string,
   messages: readonly { readonly key: Buffer; readonly value: Buffer | null; readonly partition: number }[],
-): Promise<void> {
-  await producer.send({
+): Promise<string | undefined> {
+  const [answer] = await producer.send({
     topic,
     messages: messages.map((message) => ({ ...message, headers: { [MEDDLED_HEADER]: '1' } })),
   });
+  return answer?.baseOffset;
+}
+
+async function recreate(admin: Admin, topic: string): Promise<void> {
+  const numPartitions = (await admin.fetchTopicOffsets(topic)).length;
+  await admin.deleteTopics({ topics: [topic] });
+  await sleep(FORGOTTEN_AFTER_MS);
+  await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
 }
 
 /** As a member that commits the beginnings: kafkajs' own setOffsets joins for each topic, and leaves a timer behind. */
@@ -92,37 +134,6 @@ function joining(consumer: Consumer): Promise<void> {
       resolve();
     });
   });
-}
-
-async function readAll(kafka: Kafka, topic: string): Promise<readonly Stored[]> {
-  const groupId = `meddler-${randomUUID()}`;
-  const [admin, consumer] = [kafka.admin(), kafka.consumer({ groupId, maxWaitTimeInMs: 100 })];
-  await Promise.all([admin.connect(), consumer.connect()]);
-  try {
-    const ends = new Map<number, number>();
-    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic))
-      if (Number(high) > Number(low)) ends.set(partition, Number(high));
-    if (ends.size === 0) return [];
-    const stored: Stored[] = [];
-    const { promise: done, resolve } = Promise.withResolvers<void>();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: async ({ batch: { partition, messages } }) => {
-        for (const { key, value, headers } of messages)
-          if (key !== null && value !== null && headers?.[MEDDLED_HEADER] === undefined)
-            stored.push({ key, value, partition });
-        if (Number(messages.at(-1)?.offset ?? -1) + 1 >= (ends.get(partition) ?? 0)) ends.delete(partition);
-        if (ends.size === 0) resolve();
-      },
-    });
-    await done;
-    return stored;
-  } finally {
-    await consumer.disconnect();
-    await admin.deleteGroups([groupId]).catch(() => {});
-    await admin.disconnect();
-  }
 }
 
 /** Some of them, in an order of their own. */

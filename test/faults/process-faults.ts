@@ -1,14 +1,19 @@
-import type { Role } from '../live/plan.ts';
-import type { Fault, World } from './fault.ts';
-import { SERVERS } from './network.ts';
+import type { KillPoint } from '../live/kill-plan.ts';
+import { type Role, TARGET_STORES } from '../live/plan.ts';
+import type { Fault } from './fault.ts';
 
 /** The session of a consumer lasts 6 s in the test's configuration. */
 const PAST_SESSION_MS = 9_000;
-const STORM_JOINS = 4;
-const DOWN_MS = 2_000;
+const STORM_JOINS = 6;
 
 /** Each process is killed wherever it is; `test/live` kills at chosen passages of the code. */
 const KILLED: readonly Role[] = ['writer', 'relay', 'run', 'backfill'];
+
+/** Where a follower is killed by its own code. */
+const PASSAGES: readonly (readonly [words: string, point: KillPoint])[] = [
+  ['between apply and commit', 'before-commit'],
+  ['in mid-batch', 'mid-batch'],
+];
 
 export const PROCESS_FAULTS: readonly Fault[] = [
   ...KILLED.map(
@@ -19,6 +24,22 @@ export const PROCESS_FAULTS: readonly Fault[] = [
         await pause(1_000);
       },
     }),
+  ),
+  ...PASSAGES.flatMap(([words, point]) =>
+    TARGET_STORES.map(
+      (store): Fault => ({
+        name: `kill -9 run ${words}: ${store}`,
+        strike: async ({ lives }) => {
+          const planned = { role: 'run', point, store: `target.${store}`, passage: 2, afterMs: 0 } as const;
+          // Whoever of the two gets this store's partitions; the other one goes on.
+          const [first] = lives('run');
+          const others = lives('run').slice(1);
+          await Promise.all(others.map((each) => each.pause()));
+          await first?.dieAt(planned);
+          for (const each of others) each.resume();
+        },
+      }),
+    ),
   ),
   {
     name: 'a consumer sleeps past its session and wakes up',
@@ -41,21 +62,10 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     name: 'rebalance storm',
     strike: async (world) => {
       for (let joins = 0; joins < STORM_JOINS; joins++) {
-        for (const each of world.lives('run').slice(1)) each.strike('SIGKILL');
-        await world.pause(1_500);
+        // Killed ones are missed after their session, those that leave at once.
+        for (const each of world.lives('run').slice(1)) each.strike(joins % 2 === 0 ? 'SIGTERM' : 'SIGKILL');
+        await world.pause(2_500);
       }
     },
   },
 ];
-
-/** kill -9 of a server and its return. */
-export const SERVER_FAULTS: readonly Fault[] = SERVERS.map((server) => ({
-  name: `kill -9 ${server}`,
-  needsOwnServers: true,
-  strike: async ({ servers, pause }: World) => {
-    if (servers === undefined) throw new Error('These servers are not ours to kill.');
-    await servers.kill(server);
-    await pause(DOWN_MS);
-    await servers.up();
-  },
-}));

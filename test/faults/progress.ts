@@ -9,7 +9,7 @@ export interface Progress {
   close(): Promise<void>;
 }
 
-const WITHIN_MS = 120_000;
+const WITHIN_MS = 300_000;
 const LOOK_EVERY_MS = 250;
 
 export async function openProgress(

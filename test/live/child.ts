@@ -32,6 +32,10 @@ interface Start {
   readonly configFile: string;
   /** Of a writer. */
   readonly writer: WriterOptions | undefined;
+  /** Entities a second of a backfill. */
+  readonly backfillRate: number;
+  /** Beside ours. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export function startChild(start: Start): Child {
@@ -41,12 +45,21 @@ export function startChild(start: Start): Child {
   return child;
 }
 
-function begin({ slot: { role, origin }, order, configFile, writer }: Start): Child {
+function begin({
+  slot: { role, origin },
+  order,
+  configFile,
+  writer,
+  backfillRate,
+  environment,
+}: Start): Child {
+  const nodeOptions = environment.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? '';
   const env: Record<string, string> =
     order === undefined
-      ? {}
+      ? { ...environment }
       : {
-          NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${KILL_POINTS}`,
+          ...environment,
+          NODE_OPTIONS: `${nodeOptions} --import=${KILL_POINTS}`,
           [KILL_ORDER_ENV]: JSON.stringify(order),
         };
   const command = (...args: readonly string[]): Child => {
@@ -61,7 +74,11 @@ function begin({ slot: { role, origin }, order, configFile, writer }: Start): Ch
     case 'run':
       return command('run');
     case 'backfill':
-      return command('backfill', ...backfillFlags(configFile), '--rate', '400', '--parallelism', '2');
+      return command(
+        'backfill',
+        ...backfillFlags(configFile),
+        ...['--rate', `${backfillRate}`, '--parallelism', '2'],
+      );
     default:
       return role satisfies never;
   }

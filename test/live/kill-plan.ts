@@ -14,6 +14,8 @@ export const KILL_POINTS = [
   'mid-compaction',
   /** A follower: between two statements of a batch, or between the store's confirmation and the commit of offsets. */
   'mid-batch',
+  /** A follower: its store has confirmed a batch, and its offsets are about to be committed. */
+  'before-commit',
   /** Anybody: whenever the clock says so (from outside). */
   'random',
 ] as const;

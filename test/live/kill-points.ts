@@ -41,6 +41,10 @@ async function arm(order: KillOrder): Promise<void> {
       const { watchBatches } = await import('./kill-batches.ts');
       return watchBatches(order.store ?? '', { reached: () => reached('mid-batch'), end });
     }
+    case 'before-commit': {
+      const { watchOffsetCommits } = await import('./kill-commits.ts');
+      return watchOffsetCommits(order.store ?? '', { reached: () => reached('before-commit'), end });
+    }
     default:
       order.point satisfies never;
   }

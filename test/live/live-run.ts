@@ -136,13 +136,18 @@ async function drained(places: LivePlaces, failures: Failure[]): Promise<void> {
 /** So that there is something to read and to sample from the beginning. */
 export async function prepareTargets(places: LivePlaces, failures: Failure[]): Promise<void> {
   await expectSuccess(places, failures, 'backfill', '--kinds', 'embedding');
-  await expectSuccess(places, failures, 'run', '--until-caught-up');
+  await catchUp(places, failures);
+}
+
+/** The followers to the end of the log. */
+export function catchUp(places: LivePlaces, failures: Failure[]): Promise<void> {
+  return expectSuccess(places, failures, 'run', '--until-caught-up');
 }
 
 /** What a user would do at the end: the backfill to its end, the followers to the end of the log, and a comparison. */
 export async function finish(places: LivePlaces, failures: Failure[]): Promise<void> {
   await expectSuccess(places, failures, 'backfill');
-  await expectSuccess(places, failures, 'run', '--until-caught-up');
+  await catchUp(places, failures);
   await expectSuccess(places, failures, 'validate');
 }
 

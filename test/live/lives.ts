@@ -10,6 +10,7 @@ import type { WriterOptions } from './writer-options.ts';
 /** A process that has not come by its passage after this time is killed where it is. */
 const LATE_AFTER_MS = 40_000;
 const PAUSE_AFTER_FAILURE_MS = 500;
+const BACKFILL_RATE = 400;
 /** Of one process in one run. */
 const MOST_FAILURES = 3;
 const MOST_LATE = 8;
@@ -38,6 +39,10 @@ export interface LifeOptions {
   readonly configFile?: string;
   /** Whether it is in order that a process ends with this code; by default, where a server was too busy. */
   readonly isPassing?: (code: number | null) => boolean;
+  /** Entities a second of a backfill, which begins again when it has come to its end. */
+  readonly backfillRate?: number;
+  /** What a process that is started now finds in its environment, beside ours. */
+  readonly environment?: () => Readonly<Record<string, string>>;
   readonly onKilled: (killed: Killed) => void;
   readonly onFailure: (failure: Failure) => void;
 }
@@ -49,6 +54,8 @@ export class Lives {
   readonly #stopping = new AbortController();
   readonly #killed = Promise.withResolvers<void>();
   readonly #done: Promise<void>;
+  /** Kills to come: the planned ones, and whatever `dieAt` adds. */
+  readonly #left: { readonly planned: PlannedKill; readonly onKilled?: () => void }[];
   #incarnation = 0;
   #child: Child | undefined;
   /** The present life was ended, or is to be, by somebody else. */
@@ -59,6 +66,7 @@ export class Lives {
   constructor(slot: Slot, options: LifeOptions) {
     this.#slot = slot;
     this.#options = options;
+    this.#left = slot.kills.map((planned) => ({ planned }));
     this.#done = this.#live();
     this.#done.catch((error: unknown) => this.#killed.reject(error));
     this.#killed.promise.catch(() => {});
@@ -73,6 +81,14 @@ export class Lives {
   strike(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
     this.#isStruck ||= signal === 'SIGKILL' || signal === 'SIGTERM';
     this.#child?.process.kill(signal);
+  }
+
+  /** Ends the present process as its user would; one that comes after it kills itself at this passage. Resolves when one has. */
+  dieAt(planned: PlannedKill): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#left.push({ planned, onKilled: resolve });
+    this.strike('SIGTERM');
+    return promise;
   }
 
   /** Ends the present process as its user would, and starts no other before `resume`. */
@@ -97,15 +113,15 @@ export class Lives {
 
   async #live(): Promise<void> {
     const { role, origin, kills } = this.#slot;
-    const left = [...kills];
+    const left = this.#left;
     let [late, failures] = [0, 0];
     for (;;) {
-      const planned = left[0];
+      const planned = left[0]?.planned;
       if (planned === undefined) this.#killed.resolve();
       await this.#resumed;
       if (this.#stopping.signal.aborted) return;
       const outcome = await this.#liveOnce(planned);
-      if (outcome === 'as-planned') left.shift();
+      if (outcome === 'as-planned') left.shift()?.onKilled?.();
       else if (outcome === 'late') {
         // A passage that it does not come by may be another time.
         left.push(...left.splice(0, 1));
@@ -120,7 +136,14 @@ export class Lives {
 
   async #liveOnce(planned: PlannedKill | undefined): Promise<'as-planned' | 'late' | 'failed' | 'over'> {
     this.#incarnation += 1;
-    const { places, onKilled, onFailure, isPassing = isUnreachable } = this.#options;
+    const {
+      places,
+      onKilled,
+      onFailure,
+      isPassing = isUnreachable,
+      environment,
+      backfillRate,
+    } = this.#options;
     const { role, origin } = this.#slot;
     const name = `${role}-${origin ?? 'all'}-${this.#incarnation}`;
     const file = join(places.migration.folder, `killed-${name}`);
@@ -129,6 +152,8 @@ export class Lives {
       order: planned === undefined ? undefined : orderOf(planned, file),
       configFile: this.#options.configFile ?? places.migration.configFile,
       writer: this.#options.writer(this.#incarnation),
+      backfillRate: backfillRate ?? BACKFILL_RATE,
+      environment: environment?.() ?? {},
     });
     this.#child = child;
     this.#isStruck = false;

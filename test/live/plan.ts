@@ -36,6 +36,7 @@ const MOST_PASSAGES: { readonly [P in KillPoint]: number } = {
   'before-sync': 40,
   'mid-compaction': 14,
   'mid-batch': 10,
+  'before-commit': 10,
   random: 1,
 };
 const RANDOM_AFTER_MS = { least: 900, most: 3_500 } as const;
@@ -47,7 +48,11 @@ function choices(): readonly Choice[] {
     ...ofOrigin('writer', ['after-store-commit', 'random']),
     ...ofOrigin('writer', ['mid-journal', 'before-sync', 'mid-compaction'], ['dictionary']),
     ...ofOrigin('relay', ['before-publish', 'after-publish', 'random']),
-    ...TARGET_STORES.map((store): Choice => ({ role: 'run', point: 'mid-batch', store: `target.${store}` })),
+    ...TARGET_STORES.flatMap((store) =>
+      (['mid-batch', 'before-commit'] as const).map(
+        (point): Choice => ({ role: 'run', point, store: `target.${store}` }),
+      ),
+    ),
     { role: 'run', point: 'random', store: 'all' },
     { role: 'backfill', point: 'random', store: 'all' },
   ];

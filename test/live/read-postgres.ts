@@ -66,8 +66,10 @@ const TABLES: { readonly [K in PostgresKind]: Table } = {
 const KINDS = Object.keys(TABLES) as readonly PostgresKind[];
 
 export async function openPostgresTarget(url: string, schema: string): Promise<TargetReader> {
-  const client = new pg.Client({ connectionString: url, application_name: 'live oracle' });
-  await client.connect();
+  const client = new pg.Pool({ connectionString: url, max: 1, application_name: 'live oracle' });
+  // Of a connection that nobody uses: the next question makes another.
+  client.on('error', () => {});
+  await client.query('SELECT 1');
 
   const states = async (): Promise<ReadonlyMap<string, HeldState>> => {
     const found = new Map<string, HeldState>();

@@ -19,8 +19,15 @@ const KEYS_PER_SAMPLE = 12;
  */
 const LOOKS = 5;
 
-/** Reads versions of some keys from the targets again and again, and notes each that goes down. */
-export function startSampler(targets: readonly TargetReader[], seed: number): Sampler {
+/**
+ * Reads versions of some keys from the targets again and again, and notes each that goes down. A target that cannot be read ends
+ * it, unless there is somebody who is told instead.
+ */
+export function startSampler(
+  targets: readonly TargetReader[],
+  seed: number,
+  onFailure?: (error: unknown) => void,
+): Sampler {
   const stopping = new AbortController();
   const decreases: Decrease[] = [];
   let samples = 0;
@@ -31,7 +38,10 @@ export function startSampler(targets: readonly TargetReader[], seed: number): Sa
     while (!stopping.signal.aborted) {
       for (const kind of target.kinds) {
         const keys = Array.from({ length: KEYS_PER_SAMPLE }, () => keyAt(kind, below(random, KEYS_PER_KIND)));
-        await look(target, kind, [...new Set(keys)], greatest);
+        await look(target, kind, [...new Set(keys)], greatest).catch((error: unknown) => {
+          if (onFailure === undefined) throw error;
+          onFailure(error);
+        });
       }
       await sleep(EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }

@@ -1,4 +1,4 @@
-import neo4j, { type ManagedTransaction } from 'neo4j-driver';
+import neo4j, { type Session, type Transaction } from 'neo4j-driver';
 import { readConfig } from '../../cli/config.ts';
 import type { EntityWrite } from '../../connectors/capture.ts';
 import { neo4jOptions } from '../../connectors/neo4j/options.ts';
@@ -29,7 +29,7 @@ export async function openCypherWriter({ configFile }: WriterOptions): Promise<S
         const inOrder = [...writes.keys()].toSorted((left, right) =>
           (writes[left]?.key ?? '') < (writes[right]?.key ?? '') ? -1 : 1,
         );
-        return await session.executeWrite(async (transaction) => {
+        return await once(session, async (transaction) => {
           const answers: Answer[] = [];
           for (const at of inOrder) {
             const write = writes[at] as EntityWrite;
@@ -52,12 +52,21 @@ export async function openCypherWriter({ configFile }: WriterOptions): Promise<S
   };
 }
 
+/** Not as the driver's managed transactions, which do a write once more when the answer to its commit is lost: that would be two. */
+async function once<T>(session: Session, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const transaction = session.beginTransaction();
+  try {
+    const result = await work(transaction);
+    await transaction.commit();
+    return result;
+  } finally {
+    // Rolls back what is still open.
+    await transaction.close();
+  }
+}
+
 /** Everything that the node has is replaced, a version of ours too. */
-async function put(
-  transaction: ManagedTransaction,
-  label: string,
-  entity: EntityOf['embedding'],
-): Promise<boolean> {
+async function put(transaction: Transaction, label: string, entity: EntityOf['embedding']): Promise<boolean> {
   const parameters = { id: entity.id, properties: propertiesOf(entity) };
   do {
     await transaction.run(`MERGE (m:${label} {id: $id}) SET m = $properties`, parameters);
@@ -65,7 +74,7 @@ async function put(
   return true;
 }
 
-async function deleted(transaction: ManagedTransaction, label: string, id: string): Promise<boolean> {
+async function deleted(transaction: Transaction, label: string, id: string): Promise<boolean> {
   await transaction.run(`MATCH (m:${label} {id: $id}) SET m.leaving = true`, { id });
   if (!(await isThere(transaction, label, id))) return false;
   await transaction.run(`MATCH (m:${label} {id: $id}) DETACH DELETE m`, { id });
@@ -73,7 +82,7 @@ async function deleted(transaction: ManagedTransaction, label: string, id: strin
 }
 
 /** With its lock held, so that it stays so. */
-async function isThere(transaction: ManagedTransaction, label: string, id: string): Promise<boolean> {
+async function isThere(transaction: Transaction, label: string, id: string): Promise<boolean> {
   const { records } = await transaction.run(`MATCH (m:${label} {id: $id}) RETURN m.id AS id`, { id });
   return records.length > 0;
 }

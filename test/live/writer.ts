@@ -5,19 +5,20 @@
  *     node writer.ts <options as JSON>
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Neo4jError } from 'neo4j-driver';
 import type { EntityWrite } from '../../connectors/capture.ts';
-import { messageOf } from '../../core/errors.ts';
+import { ChangeoverError, messageOf } from '../../core/errors.ts';
 import { below, randomFor, unit } from '../../society/generator/random.ts';
 import { canonical } from './canonical.ts';
 import { monotoneMs, openHistory, readHistory, writesOf } from './history.ts';
 import { type Ask, nextAsk, openBeliefs, TAKES_EVENT_IDS } from './next-write.ts';
 import type { StoreWriter } from './store-writer.ts';
 import { openStoreWriter } from './store-writers.ts';
-import type { WriterOptions } from './writer-options.ts';
+import type { Way, WriterOptions } from './writer-options.ts';
 
 const WRITERS = 8;
 /** A store that refuses for so long has a fault that is worth an end with an error. */
-const MOST_FAILURES_IN_A_ROW = 200;
+const REFUSES_FOR_MS = 600_000;
 
 const options = JSON.parse(process.argv[2] ?? '{}') as WriterOptions;
 const stopped = new AbortController();
@@ -27,15 +28,29 @@ const before = writesOf(readHistory(options.historyFile));
 const record = openHistory(options.historyFile);
 const random = randomFor(options.seed, 'tie', options.incarnation);
 const beliefs = openBeliefs(options, before);
-let failures = 0;
+let failingSinceMs: number | undefined;
 
 const stores: StoreWriter[] = [];
-for (const way of options.ways) stores.push(await openStoreWriter(way, options));
+for (const way of options.ways) stores.push(await opened(way));
 for (const store of stores) if (TAKES_EVENT_IDS.includes(store.way)) await askAgain(store);
 await Promise.all(
   Array.from({ length: WRITERS }, (_, writer) => write(stores[writer % stores.length] as StoreWriter)),
 );
 for (const store of stores) await store.close();
+
+/** An application waits for its server. */
+async function opened(way: Way): Promise<StoreWriter> {
+  const untilMs = monotoneMs() + REFUSES_FOR_MS;
+  for (;;) {
+    try {
+      return await openStoreWriter(way, options);
+    } catch (error) {
+      const mayPass = error instanceof Neo4jError || (error instanceof ChangeoverError && error.retryable);
+      if (!mayPass || stopped.signal.aborted || monotoneMs() > untilMs) throw error;
+      await sleep(500);
+    }
+  }
+}
 
 /** What the incarnation before asked for and heard no answer of, asked with the same event id: done once in all. */
 async function askAgain(writer: StoreWriter): Promise<void> {
@@ -82,13 +97,13 @@ async function perform(writer: StoreWriter, asks: readonly Ask[]): Promise<void>
         beliefs.note(kind, key, entity !== null);
       }
     }
-    failures = 0;
+    failingSinceMs = undefined;
   } catch (error) {
     const at = monotoneMs();
     for (const { kind, token } of asks)
       record({ event: 'failed', kind, token, version: null, detail: messageOf(error), at });
-    failures += 1;
-    if (failures > MOST_FAILURES_IN_A_ROW) throw error;
+    failingSinceMs ??= at;
+    if (at - failingSinceMs > REFUSES_FOR_MS) throw error;
     await sleep(100);
   }
 }

@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { Redis } from 'ioredis';
 import neo4j, { type Driver } from 'neo4j-driver';
@@ -23,7 +23,7 @@ export interface Migration {
   readonly configFile: string;
   readonly dictionaryFile: string;
   readonly name: string;
-  readonly postgres: pg.Client;
+  readonly postgres: pg.Pool;
   readonly neo4j: Driver;
   readonly redis: Redis;
   readonly labels: { readonly legacyAgent: string; readonly memory: string; readonly agent: string };
@@ -44,7 +44,8 @@ export async function openMigration(): Promise<Migration> {
     policy: `${name}:policy:{id}`,
     experiences: `${name}:exp:{id}`,
   };
-  const dictionaryFile = join(folder, 'society.json');
+  const dictionaryFile = join(folder, 'dictionary', 'society.json');
+  await mkdir(dirname(dictionaryFile));
   // Many processes start at once on few cores.
   const patient = { connectTimeoutMs: 30_000 };
   const config = {
@@ -78,8 +79,10 @@ export async function openMigration(): Promise<Migration> {
   const configFile = join(folder, 'changeover.yaml');
   await writeFile(configFile, stringify(config), { mode: 0o600 });
 
-  const postgres = new pg.Client({ connectionString: stack.postgres.url });
-  await postgres.connect();
+  // A server that is killed and comes back is connected to once more.
+  const postgres = new pg.Pool({ connectionString: stack.postgres.url, max: 1, idleTimeoutMillis: 0 });
+  postgres.on('error', () => {});
+  await postgres.query('SELECT 1');
   const driver = neo4j.driver(stack.neo4j.url, neo4j.auth.basic(stack.neo4j.user, stack.neo4j.password));
   const redis = new Redis({ host: stack.redis.host, port: stack.redis.port, password: stack.redis.password });
   const onRejected = ({ where, reason }: { readonly where: string; readonly reason: string }): never => {

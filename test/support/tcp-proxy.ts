@@ -43,7 +43,7 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
 
   const listener = createServer((client) => {
     if (mode === 'refuse') {
-      client.resetAndDestroy();
+      breakOff(client);
       return;
     }
     const server = connect({ host, port });
@@ -72,7 +72,7 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
       [server, client],
     ] as const) {
       from.setNoDelay(true);
-      from.on('error', () => to.resetAndDestroy());
+      from.on('error', () => breakOff(to));
       from.on('end', () => to.end());
       from.on('close', () => pairs.delete(pair));
     }
@@ -83,8 +83,8 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
   const reset = (): number => {
     const count = pairs.size;
     for (const { client, server } of pairs) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+      breakOff(client);
+      breakOff(server);
     }
     return count;
   };
@@ -117,6 +117,15 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
       await closed;
     },
   };
+}
+
+/**
+ * Ends a connection with a reset. One that is being shut down cannot be: Node takes the system's refusal for a success, keeps the
+ * handle for ever, and the process turns in circles at its end (`Environment::CleanupHandles`) because that never closes.
+ */
+export function breakOff(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /**
