@@ -1,4 +1,5 @@
 import { benchGrowth } from './growth.ts';
+import { benchScale } from './scale.ts';
 import { benchShim } from './shim.ts';
 import { benchSinks } from './sinks.ts';
 import { benchSociety } from './society.ts';
@@ -8,6 +9,7 @@ const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<v
   growth: benchGrowth,
   shim: benchShim,
   sinks: benchSinks,
+  scale: benchScale,
 };
 
 const [name = 'society', ...args] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 /**
  * How fast each sink is, beside the fastest hand-written loop with the official client in the same run, and beside others.
  *
- *   npm run bench -- sinks [--only postgres,neo4j,milvus,consume] [--rows 1000000] [--vectors 200000]
+ *   npm run bench -- sinks [--only postgres,visible,neo4j,milvus,consume] [--rows 1000000] [--vectors 200000]
  */
 import { parseArgs } from 'node:util';
 import { withBenchStack } from './end-to-end.ts';
@@ -10,12 +10,14 @@ import { benchMilvusSink } from './sinks/milvus.ts';
 import { benchNeo4j } from './sinks/neo4j.ts';
 import type { SinkBenchOptions } from './sinks/options.ts';
 import { benchPostgresSink } from './sinks/postgres.ts';
+import { benchVisible } from './sinks/visible.ts';
 
 export type { SinkBenchOptions };
 
 /** Each answers Markdown. */
 const PARTS: Readonly<Record<string, (options: SinkBenchOptions) => Promise<string>>> = {
   postgres: benchPostgresSink,
+  visible: benchVisible,
   consume: benchConsume,
   milvus: benchMilvusSink,
   neo4j: benchNeo4j,

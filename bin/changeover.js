@@ -1,4 +1,4 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 node --max-semi-space-size=8 --initial-old-space-size=32 --heap-growing-percent=40 --disable-warning=TimeoutNegativeWarning
+#!/usr/bin/env -S MALLOC_ARENA_MAX=2 node --max-semi-space-size=32 --initial-old-space-size=64 --heap-growing-percent=100 --disable-warning=TimeoutNegativeWarning
 // So that a process stays small however much passes through it (docs/decisions/0009-memory.md): a small young generation,
 // collections of the old one before it has grown to several times what lives, and freed buffers back to the system. None
 // of this is a limit that could end the process. The warning is about a timer of kafkajs that is due already.
@@ -20,7 +20,6 @@ if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) {
   nodeModule.enableCompileCache?.();
   // They have done their work, and are not for the servers that the stack starts.
   delete process.env.MALLOC_ARENA_MAX;
-  delete process.env.MALLOC_TRIM_THRESHOLD_;
   await import('../cli/main.ts');
 } else if (existsSync(ownNode)) {
   runOnOwnNode();

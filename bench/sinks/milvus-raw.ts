@@ -23,7 +23,7 @@ export function rawUpserts(address: MilvusAddress, options: RawUpserts): Promise
       after === null ? [] : [{ version, embedding: after }],
     );
     const bytes = encodeUpsert({ collection, dimension, schemaTimestamp: 0n, embeddings });
-    return (await wireOf(client, TIMEOUT_MS).sendBytes('Upsert', bytes)) as Answer;
+    return (await wireOf(client).sendBytes('Upsert', bytes, TIMEOUT_MS)) as Answer;
   });
 }
 

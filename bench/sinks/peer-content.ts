@@ -40,7 +40,7 @@ export async function fillPeerTopic(
     await admin.createTopics({ topics: [{ topic, numPartitions: PEER_PARTITIONS, replicationFactor: 1 }] });
     for (let start = 0; start < rows; start += PER_SEND) {
       const messages = Array.from({ length: Math.min(PER_SEND, rows - start) }, (_, index) =>
-        messageOf(start + index),
+        peerMessage(start + index),
       );
       for (const { id, partition } of messages) lastIds.set(partition, id);
       await producer.send({ topic, messages });
@@ -52,7 +52,7 @@ export async function fillPeerTopic(
   }
 }
 
-function messageOf(index: number): { id: string; key: string; partition: number; value: string } {
+export function peerMessage(index: number): { id: string; key: string; partition: number; value: string } {
   const { after, version } = agentChange(index);
   if (after === null) throw new Error('An agent of the bench is never removed.');
   const { id, type, active, attributes } = after;

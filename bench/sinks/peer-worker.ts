@@ -12,6 +12,8 @@ export interface PeerSettings {
   readonly batchRows: number;
   /** One statement with an array for each column, or JDBC's batches. */
   readonly unnest: boolean;
+  /** How much a fetch waits for. */
+  readonly fetchMinBytes: number;
 }
 
 export interface PeerPlace {
@@ -78,7 +80,7 @@ function workerProperties({ kafka, dir }: PeerPlace): Readonly<Record<string, st
 
 function sinkProperties(
   { postgres, topic, table }: PeerPlace,
-  { tasks, batchRows, unnest }: PeerSettings,
+  { tasks, batchRows, unnest, fetchMinBytes }: PeerSettings,
 ): Readonly<Record<string, string | number | boolean>> {
   const { host, port, database, user, password } = postgres;
   return {
@@ -100,7 +102,7 @@ function sinkProperties(
     'dialect.postgres.unnest.insert.enabled': unnest,
     'consumer.override.auto.offset.reset': 'earliest',
     'consumer.override.max.poll.records': batchRows,
-    'consumer.override.fetch.min.bytes': 1_000_000,
+    'consumer.override.fetch.min.bytes': fetchMinBytes,
     'consumer.override.fetch.max.wait.ms': 50,
     'consumer.override.max.partition.fetch.bytes': 4_000_000,
     'consumer.override.fetch.max.bytes': 50_000_000,

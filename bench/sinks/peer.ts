@@ -1,17 +1,26 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { BenchStack } from '../end-to-end.ts';
 import { fillPeerTopic, peerTable } from './peer-content.ts';
 import { installPeer } from './peer-install.ts';
 import { type PeerSettings, preparePeer } from './peer-worker.ts';
 import { type Followed, watched } from './postgres-followed.ts';
+import { execute } from './postgres-runs.ts';
 
 /** The best of what was tried first, then its second task. */
 export const PEER_SETTINGS: readonly PeerSettings[] = [
-  { name: 'Debezium JDBC sink, 1 task', tasks: 1, batchRows: 5_000, unnest: true },
-  { name: 'Debezium JDBC sink, 2 tasks', tasks: 2, batchRows: 5_000, unnest: true },
+  { name: 'Debezium JDBC sink, 1 task', tasks: 1, batchRows: 5_000, unnest: true, fetchMinBytes: 1_000_000 },
+  { name: 'Debezium JDBC sink, 2 tasks', tasks: 2, batchRows: 5_000, unnest: true, fetchMinBytes: 1_000_000 },
 ];
+
+/** Whatever is there, at once. */
+export const PROMPT_PEER: PeerSettings = {
+  name: 'Debezium JDBC sink, 1 task',
+  tasks: 1,
+  batchRows: 500,
+  unnest: true,
+  fetchMinBytes: 1,
+};
 
 /** Follows its topic from the beginning with one setting; `run` names its table, its group and its folder. */
 export type Peer = (settings: PeerSettings, run: string) => Promise<Followed>;
@@ -37,14 +46,4 @@ export async function openPeer(
       return found.length === lastIds.length;
     });
   };
-}
-
-async function execute(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

@@ -7,9 +7,9 @@ import type { Change, ChangeOf } from '../../schemas/change.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { agentIdAt } from '../../society/generator/agent-id.ts';
 import type { KafkaAddress } from '../../stack/addresses.ts';
+import { publishAll } from '../publish-all.ts';
 
 const FIRST_VERSION = 1_700_000_000_000_000;
-const PER_CALL = 1_000;
 const OCCUPATIONS = ['baker', 'carpenter', 'nurse', 'teacher'] as const;
 
 /** An agent whose row has about 200 bytes; ids in no order, as those of real agents. */
@@ -63,15 +63,5 @@ export function fillLog(
   changes: number,
   changeAt: (index: number) => Change,
 ): Promise<void> {
-  return withLog(address, prefix, async (log) => {
-    await log.prepare();
-    const publisher = await log.publisher();
-    const sent: Promise<void>[] = [];
-    for (let start = 0; start < changes; start += PER_CALL) {
-      await publisher.ready();
-      const size = Math.min(PER_CALL, changes - start);
-      sent.push(publisher.publish(Array.from({ length: size }, (_, index) => changeAt(start + index))));
-    }
-    await Promise.all(sent);
-  });
+  return withLog(address, prefix, (log) => publishAll(log, changes, changeAt));
 }

@@ -1,37 +1,17 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Kafka, logLevel } from 'kafkajs';
-import pg from 'pg';
-import { stringify } from 'yaml';
-import { stackConfig } from '../../cli/work/stack-config.ts';
-import { postgresConnector } from '../../connectors/postgres/connector.ts';
-import { systemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { topicOf } from '../../schemas/kinds.ts';
-import type { KafkaAddress, PostgresAddress } from '../../stack/addresses.ts';
-import { startCommand } from '../cli.ts';
-import type { BenchStack } from '../end-to-end.ts';
+import type { PostgresAddress } from '../../stack/addresses.ts';
 import { markdownTable, perSecond, timed, whole } from '../measure.ts';
-import { guardedUpsert, plainAgents, rawUpsertRows } from '../raw/postgres.ts';
+import { guardedUpsert, rawUpsertRows } from '../raw/postgres.ts';
 import type { SinkBenchOptions } from './options.ts';
 import { openPeer, PEER_SETTINGS } from './peer.ts';
 import { agentChange, fillLog } from './postgres-content.ts';
 import { type Followed, followed } from './postgres-followed.ts';
+import { bareRun, type FollowingRun, forgetGroup, ourRun, prepare, type RunPlace } from './postgres-runs.ts';
 
-const BARE = fileURLToPath(new URL('postgres-bare.ts', import.meta.url));
 /** In turn, so that what else the machine does falls on all of them. */
 const ROUNDS = 3;
-
-interface Place {
-  readonly addresses: BenchStack;
-  readonly prefix: string;
-  readonly rows: number;
-  readonly round: number;
-  readonly dir: string;
-}
 
 /** The sink beside the raw limit, a bare loop and the peer, Debezium's JDBC sink, on the same content in one run. */
 export async function benchPostgresSink({ addresses, rows }: SinkBenchOptions): Promise<string> {
@@ -47,9 +27,15 @@ export async function benchPostgresSink({ addresses, rows }: SinkBenchOptions): 
         const figure = await timed(what, work);
         limits.push([`${round}`, what, whole(perSecond(figure))]);
       }
-      const place = { addresses, prefix, rows, round, dir };
-      processes.push(rowOf(round, 'kafkajs → decode → guarded upsert → commit', rows, await bare(place)));
-      processes.push(rowOf(round, '`changeover run`', rows, await ours(place)));
+      const place = { addresses, prefix, round, dir };
+      const bare = await bareRun(place);
+      const ours = await ourRun(place);
+      processes.push(
+        rowOf(round, 'kafkajs → decode → guarded upsert → commit', rows, await follow(bare, place, rows)),
+      );
+      processes.push(rowOf(round, '`changeover run`', rows, await follow(ours, place, rows)));
+      // A group is named for its store; the next round begins at the beginning again.
+      await forgetGroup(addresses.kafka, `${prefix}.${ours.group}`);
       for (const [index, settings] of PEER_SETTINGS.entries())
         processes.push(rowOf(round, settings.name, rows, await peer(settings, `peer_${round}_${index}`)));
     }
@@ -119,67 +105,7 @@ async function intoOurs(
   return rawUpsertRows(address, rows, connections, { table, upsert });
 }
 
-async function prepare(address: PostgresAddress, schema: string): Promise<void> {
-  const options = postgresConnector.options.parse({ url: address.url, schema });
-  const store = await postgresConnector.open(options, {
-    name: 'target.postgres',
-    role: 'target',
-    kinds: ['agent'],
-    logger: silentLogger,
-    clock: systemClock,
-  });
-  try {
-    await store.prepare();
-  } finally {
-    await store.close();
-  }
-}
-
-async function bare({ addresses, prefix, rows, round }: Place): Promise<Followed> {
-  const table = `bare_${round}`;
-  const { url } = addresses.postgres;
-  await execute(url, plainAgents(table));
-  const group = `bare-${round}`;
-  const args = [addresses.kafka.brokers[0] ?? '', topicOf(prefix, 'agent'), `${prefix}.${group}`, url, table];
-  const start = () => spawn(process.execPath, [BARE, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  return followed(start, { address: addresses.kafka, prefix, group, rows, url, table });
-}
-
-/** The schema is there before, as after any first start. */
-async function ours({ addresses, prefix, rows, round, dir }: Place): Promise<Followed> {
-  const schema = `ours_${round}`;
-  await prepare(addresses.postgres, schema);
-  const configFile = join(dir, `round-${round}.yaml`);
+async function follow(run: FollowingRun, { addresses, prefix }: RunPlace, rows: number): Promise<Followed> {
   const { kafka, postgres } = addresses;
-  const config = stackConfig(dir, { kafka, postgres });
-  const target = { postgres: { ...(config.target as { postgres: object }).postgres, schema } };
-  await writeFile(configFile, stringify({ ...config, prefix, target }), { mode: 0o600 });
-  const start = () => startCommand(['--config', configFile, 'run', '--stores', 'postgres']);
-  const { url } = postgres;
-  const group = 'target.postgres';
-  const table = `${schema}.agents_held`;
-  const run = await followed(start, { address: kafka, prefix, group, rows, url, table });
-  await forgetGroup(kafka, `${prefix}.${group}`);
-  return run;
-}
-
-/** A group is named for its store; the next round begins at the beginning again. */
-async function forgetGroup({ brokers }: KafkaAddress, group: string): Promise<void> {
-  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-  try {
-    await admin.deleteGroups([group]);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
-async function execute(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
+  return followed(run.start, { ...run, address: kafka, prefix, rows, url: postgres.url });
 }

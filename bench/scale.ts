@@ -1,0 +1,44 @@
+/**
+ * Processes that share a store's partitions: how fast so many are, and what it costs when they come and go.
+ *
+ *   npm run bench -- scale [--only processes,storm] [--rows 200000] [--seconds 120] [--rate 750] [--seed 1]
+ */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openStack } from '../stack/stack.ts';
+import { benchProcesses } from './scale/processes.ts';
+import { benchStorm } from './scale/storm.ts';
+
+export async function benchScale(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string', default: 'processes,storm' },
+      rows: { type: 'string', default: '200000' },
+      seconds: { type: 'string', default: '120' },
+      rate: { type: 'string', default: '750' },
+      seed: { type: 'string', default: '1' },
+    },
+  });
+  const parts = values.only.split(',');
+  const storm = { seconds: Number(values.seconds), rate: Number(values.rate), seed: Number(values.seed) };
+  const stack = await openStack({
+    dir: join('.changeover', 'bench-scale'),
+    services: ['kafka', 'postgres'],
+    onProgress: ({ service, message }) => console.error(`  ${service.padEnd(10)} ${message}`),
+  });
+  if (existsSync(join(stack.dir, 'state.json'))) await stack.reset();
+  try {
+    const addresses = await stack.up();
+    if (parts.includes('processes'))
+      console.log(`\n### Processes\n\n${await benchProcesses(addresses, stack.dir, Number(values.rows))}\n`);
+    if (parts.includes('storm'))
+      console.log(`\n### Storm\n\n${await benchStorm(addresses, stack.dir, storm)}\n`);
+  } finally {
+    await stack.reset();
+    // The configurations of the processes hold passwords.
+    await rm(stack.dir, { recursive: true, force: true });
+  }
+}
