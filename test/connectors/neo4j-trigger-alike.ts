@@ -26,7 +26,7 @@ const TEXTS: readonly string[] = [
   `MATCH (n:Agent {id: $id}) SET n.id = $n REMOVE n.gone`,
   `MATCH (n:Agent {id: $id}) SET n.id = 'other ' + $id SET n.id = $id`,
   `MATCH (n:Agent {id: $id}) REMOVE n.id`,
-  `MATCH (n:Agent) WHERE n.id IS NULL AND NOT EXISTS { (:Agent {id: $id}) } WITH n LIMIT 1 SET n.id = $id`,
+  `MATCH (n:Agent) WHERE n.id IS NULL AND NOT EXISTS { (:Agent {id: $id}) } WITH n ORDER BY n.type, n.active, n.n, n.m, n.k LIMIT 1 SET n.id = $id`,
   `CREATE (n:Agent {type: 'x', active: true}) WITH n WHERE NOT EXISTS { (:Agent {id: $id}) } SET n.id = $id`,
   `MERGE (n:Agent_else {id: $id}) SET n.n = $n`,
   `MATCH (s:Agent {id: $id}), (t:Agent {id: $other}) MERGE (s)-[r:KNOWS]->(t) SET r.strength = $n`,

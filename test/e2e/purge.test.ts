@@ -136,7 +136,7 @@ describe('`changeover purge`', { concurrency: false }, () => {
     await publish([gone('waited for', OLD + 5)]);
     assert.equal((await run()).code, 0);
     await publish([agent('waited for', OLD)]);
-    const refused = await purge(...SHORT, '--no-replay');
+    const refused = await purge(...TOO_SHORT, '--no-replay');
     assert.equal(refused.code, 12, refused.stderr);
     assert.match(refused.stderr, /\.agents holds changes that target\.postgres has yet to apply/);
     assert.match(refused.stderr, /Let `changeover run` catch up/);
@@ -190,7 +190,7 @@ describe('`changeover purge`', { concurrency: false }, () => {
     );
     await client.hset(`${migration.name}:q:learner`, 's|1', JSON.stringify({ value: 0.5, visits: 1 }));
     client.disconnect();
-    const refused = await purge(...SHORT, '--no-replay');
+    const refused = await purge(...TOO_SHORT, '--no-replay');
     assert.equal(refused.code, 12, refused.stderr);
     assert.match(refused.stderr, /the outbox of legacy\.redis holds 1 entry/);
     assert.match(refused.stderr, /changeover relay --until-empty/);
@@ -207,7 +207,7 @@ describe('`changeover purge`', { concurrency: false }, () => {
     }
     backfill.child.kill('SIGKILL');
     await backfill.result;
-    const refused = await purge(...SHORT, '--no-replay');
+    const refused = await purge(...TOO_SHORT, '--no-replay');
     assert.equal(refused.code, 12, refused.stderr);
     assert.match(
       refused.stderr,
@@ -216,7 +216,7 @@ describe('`changeover purge`', { concurrency: false }, () => {
     const finished = await migration.cli('backfill', '--kinds', 'agent');
     assert.equal(finished.code, 0, finished.stderr);
     // What it has published under a label that says nothing of when it was read counts until it is applied.
-    const waiting = await purge(...SHORT, '--no-replay');
+    const waiting = await purge(...TOO_SHORT, '--no-replay');
     assert.equal(waiting.code, 12, waiting.stderr);
     assert.match(waiting.stderr, /backfill 1, .*, has changes among those/);
     assert.equal((await run()).code, 0);
