@@ -48,7 +48,10 @@ export class Reading {
   readonly #acceptGap: boolean;
   readonly #commits = new KnownCommits();
   /** Where reading began in place of what the group had committed, for as long as that stands. */
-  readonly #begun = new Map<string, { readonly committed: number | undefined; readonly at: number }>();
+  readonly #begun = new Map<
+    string,
+    { readonly committed: number | undefined; readonly at: number; readonly gap: string | undefined }
+  >();
   /** Partitions where a gap is not accepted any more. */
   readonly #whole = new Set<string>();
   readonly #states = new Map<string, State>();
@@ -116,7 +119,8 @@ export class Reading {
     const begun = this.#begun.get(place);
     if (begun !== undefined && begun.committed === group?.offset) {
       state.next = begun.at;
-      return { gap: gapAt(watermarks, begun.at), state };
+      // What was accepted is not committed yet: the generation may have ended first.
+      return { gap: gapAt(watermarks, begun.at), accepted: begun.gap, state };
     }
     const gap =
       committed === 'never' && known !== undefined && known.offset !== start
@@ -130,7 +134,7 @@ export class Reading {
       return { state };
     }
     if (gap !== undefined && !this.#mayAccept(place)) return { gap, state };
-    this.#beginAt(place, start);
+    this.#beginAt(place, start, gap);
     return { accepted: gap, state };
   }
 
@@ -138,8 +142,8 @@ export class Reading {
     return this.#acceptGap && !this.#whole.has(place);
   }
 
-  #beginAt(place: string, at: number): void {
-    this.#begun.set(place, { committed: this.#commits.of(place)?.offset, at });
+  #beginAt(place: string, at: number, gap: string | undefined): void {
+    this.#begun.set(place, { committed: this.#commits.of(place)?.offset, at, gap });
     this.#whole.add(place);
   }
 
@@ -172,7 +176,7 @@ export class Reading {
     const place = placeOf(state);
     const gap = rewrittenText(state, offset);
     if (!this.#mayAccept(place)) return { is: 'gap', gap };
-    this.#beginAt(place, state.start);
+    this.#beginAt(place, state.start, gap);
     state.next = state.start;
     const { topic, partition, start } = state;
     return { is: 'accepted', gap, seek: { topic, partition, offset: start } };
