@@ -2,15 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
-import { systemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { openKafkaLog } from '../../log/kafka/open.ts';
-import { kafkaOptions } from '../../log/kafka/options.ts';
 import type { Change } from '../../schemas/change.ts';
-import { createCodec } from '../../schemas/codec.ts';
 import { upsert } from '../support/changes.ts';
 import { cli, startCli } from '../support/cli.ts';
 import { sampleEntity, unitVector } from '../support/entities.ts';
+import { withKafkaLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { type Migration, openMigration } from '../support/migration.ts';
 import { testStack } from '../support/stack.ts';
@@ -57,17 +53,10 @@ describe('what a target store refuses for good', { concurrency: false }, () => {
     return new Map(rows.map(({ id, version }) => [id, Number(version)]));
   };
 
-  async function publish(changes: readonly Change[]): Promise<void> {
-    const log = await openKafkaLog(kafkaOptions.parse({ brokers, partitions: 4 }), {
-      prefix: migration.name,
-      codec: createCodec(),
-      writer: 'test',
-      logger: silentLogger,
-      clock: systemClock,
+  const publish = (changes: readonly Change[]): Promise<void> =>
+    withKafkaLog(migration.name, { brokers, partitions: 4 }, async (log) => {
+      await (await log.publisher()).publish(changes);
     });
-    await (await log.publisher()).publish(changes);
-    await log.close();
-  }
 
   async function publishRaw(topic: string, key: string, value: Buffer): Promise<void> {
     const producer = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).producer();

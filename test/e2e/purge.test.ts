@@ -3,16 +3,12 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { intercept, redisMapping } from '../../connectors/redis/intercept/intercept.ts';
-import { systemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { openKafkaLog } from '../../log/kafka/open.ts';
-import { kafkaOptions } from '../../log/kafka/options.ts';
 import type { Change } from '../../schemas/change.ts';
-import { createCodec } from '../../schemas/codec.ts';
 import { openGeneratedSociety } from '../../society/generator/generate-society.ts';
 import { removal, upsert } from '../support/changes.ts';
 import { cli } from '../support/cli.ts';
 import { sampleEntity } from '../support/entities.ts';
+import { withKafkaLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { type Migration, openMigration } from '../support/migration.ts';
 import { reconfigure } from '../support/reconfigure.ts';
@@ -65,17 +61,10 @@ describe('`changeover purge`', { concurrency: false }, () => {
   };
   const tombstones = () => rows('deleted');
 
-  async function publish(changes: readonly Change[]): Promise<void> {
-    const log = await openKafkaLog(kafkaOptions.parse({ brokers, partitions: 4 }), {
-      prefix: migration.name,
-      codec: createCodec(),
-      writer: 'test',
-      logger: silentLogger,
-      clock: systemClock,
+  const publish = (changes: readonly Change[]): Promise<void> =>
+    withKafkaLog(migration.name, { brokers, partitions: 4 }, async (log) => {
+      await (await log.publisher()).publish(changes);
     });
-    await (await log.publisher()).publish(changes);
-    await log.close();
-  }
 
   it('forgets the deletes from before the retention, and says beforehand how many', async () => {
     await publish([
