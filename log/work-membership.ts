@@ -32,6 +32,8 @@ export interface WorkMembershipOptions<R extends WorkRecord> {
   readonly codec: WorkCodec;
   /** Joins the group. */
   readonly open: (events: WorkReaderEvents) => Promise<WorkReader<R>>;
+  /** It was closed. */
+  readonly onClosed?: ((member: WorkMembership<R>) => void) | undefined;
 }
 
 /** What is known of one record. States: *waiting* → *given* → *done*, and then committed and forgotten; *lost* from any. */
@@ -102,6 +104,7 @@ export class WorkMembership<R extends WorkRecord> implements WorkMember {
     this.#keepOnly(new Set());
     await this.#reader?.close();
     await this.#reading;
+    this.#options.onClosed?.(this);
   }
 
   #keepOnly(ours: ReadonlySet<number>): void {

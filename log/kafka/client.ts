@@ -21,8 +21,8 @@ interface Connectable {
 export interface Client<C extends Connectable> {
   readonly connected: C;
   readonly sockets: Sockets;
-  /** Ends in bounded time; after it the client sends nothing, whatever it may have begun. */
-  close(): Promise<void>;
+  /** Ends in bounded time, or in this; after it the client sends nothing, whatever it may have begun. */
+  close(ms?: number): Promise<void>;
 }
 
 /** Makes clients by the configuration, each with connections of its own. */
@@ -56,8 +56,8 @@ export async function prepareClients(options: KafkaOptions, logger: Logger, cloc
     async connect(doing, make, ms = requestTimeoutMs) {
       const sockets = new Sockets();
       const connected = make(new Kafka({ ...config, socketFactory: sockets.factory }));
-      const close = async (): Promise<void> => {
-        await within({ clock, ms: closeTimeoutMs }, connected.disconnect(), () => {}).catch(() => {});
+      const close = async (ms = closeTimeoutMs): Promise<void> => {
+        await within({ clock, ms }, connected.disconnect(), () => {}).catch(() => {});
         sockets.fence();
       };
       try {

@@ -3,7 +3,8 @@ import type { LogContext } from '../context.ts';
 import type { SubscribeOptions } from '../log.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { Clients } from './client.ts';
-import { GroupMember, heartbeatMsOf } from './group-member.ts';
+import { heartbeatMsOf } from './consumer-config.ts';
+import { GroupMember } from './group-member.ts';
 import { Lane } from './lane.ts';
 import type { MemberEvents } from './member.ts';
 import type { KafkaOptions } from './options.ts';
@@ -31,7 +32,7 @@ export interface ReadOptions<N extends SchemaName> extends Omit<SubscribeOptions
 
 export const MAX_BATCH_BYTES = 512 * 1024;
 const DEFAULT_BATCH_RECORDS = 5_000;
-const DEFAULT_BUFFERED_BYTES = 2 * 1024 * 1024;
+const DEFAULT_BUFFERED_BYTES = 4 * 1024 * 1024;
 const FETCHED_SHARE = 1 / 4;
 
 /** By topic name and kind. */

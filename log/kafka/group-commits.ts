@@ -16,6 +16,8 @@ export interface GroupCommitsOptions {
   member(): Member | undefined;
   generation(): number;
   isCurrent(generation: number): boolean;
+  /** Whether the group is being shared out anew, for which all that has begun here is waited for. */
+  handingOver(): boolean;
   warn(message: string, error: unknown): void;
 }
 
@@ -44,7 +46,8 @@ export class GroupCommits {
   }
 
   async #send(offsets: readonly NextOffset[]): Promise<void> {
-    const { reading, clock, address, logger, member, generation, isCurrent, warn } = this.#options;
+    const { reading, clock, address, logger, member, generation, isCurrent, handingOver, warn } =
+      this.#options;
     const ours = generation();
     const commits = reading.toCommit(
       offsets.map(({ mark, ...next }) => ({ ...next, mark: mark?.() ?? null })),
@@ -57,8 +60,11 @@ export class GroupCommits {
           await sender.commit(commits);
           reading.noteCommitted(commits);
         } catch (error) {
-          if (!isGenerationOver(error)) throw kafkaError(error, 'commit what was read', address);
-          logger.debug({ reason: messageOf(error) }, 'dropped a commit: the group was shared out anew');
+          // Others wait for this one, and where the coordinator has moved it would fail for as long as it is waited for: kafkajs
+          // asks for the coordinator when it joins, and never for a commit. What is not committed is delivered again.
+          if (!isGenerationOver(error) && !handingOver())
+            throw kafkaError(error, 'commit what was read', address);
+          logger.debug({ reason: messageOf(error) }, 'dropped a commit: the group is shared out anew');
         }
       },
       { policy: COMMIT, clock, onRetry: (error) => warn('cannot commit, trying again', error) },

@@ -1,7 +1,8 @@
-import type { Consumer, ConsumerConfig, EachBatchPayload } from 'kafkajs';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Client, Clients } from './client.ts';
+import { consumerConfig, FETCH_WAIT_MS, heartbeatMsOf, type MemberOptions } from './consumer-config.ts';
 import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
 import { formatMemo } from './mark.ts';
@@ -9,19 +10,10 @@ import type { Member, MemberEvents, Place } from './member.ts';
 import { Pulse } from './pulse.ts';
 import type { Committed } from './watermarks.ts';
 
-export interface MemberOptions {
-  readonly groupId: string;
-  readonly topics: readonly string[];
-  readonly sessionTimeoutMs: number;
-  /** Bytes of one answer of a broker, about. */
-  readonly maxFetchBytes: number;
-}
-
-/** How long a fetch waits for something new: also how long leaving the group may take. Not a delay: news ends it. */
-const FETCH_WAIT_MS = 250;
-const MAX_BYTES_PER_PARTITION = 1024 * 1024;
-/** About 2.5 s of passing failures, then the member is given up and its subscription makes another. */
-const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 } as const;
+/** How much longer than until the next heartbeat of the others the group may take to be shared out. */
+const SHARED_OUT_MS = 1_000;
+/** kafkajs says that it has joined a moment before it would tell the group that it leaves. */
+const JOINED_MS = 20;
 
 /** Those that the group answers to members only, as kafkajs calls them. */
 const GROUP_REQUESTS: ReadonlySet<string> = new Set(['Heartbeat', 'SyncGroup']);
@@ -29,9 +21,12 @@ const GROUP_REQUESTS: ReadonlySet<string> = new Set(['Heartbeat', 'SyncGroup']);
 const JOIN_GROUP = 11;
 const LEAVE_GROUP = 13;
 
-/** Often enough that one or two may get lost, and that a new member need not wait long for the others to notice. */
-export function heartbeatMsOf(sessionTimeoutMs: number): number {
-  return Math.min(3_000, Math.ceil(sessionTimeoutMs / 10));
+interface Standing {
+  readonly doing: string;
+  readonly address: string;
+  readonly pulse: Pulse;
+  /** How long one that closes waits for its part. */
+  readonly sharingOutMs: number;
 }
 
 /**
@@ -46,11 +41,14 @@ export class GroupMember implements Member {
   /** Completes "Cannot …". */
   readonly #doing: string;
   readonly #address: string;
+  readonly #sharingOutMs: number;
   readonly #stopped = Promise.withResolvers<ChangeoverError>();
   #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
   /** Of the last question to the group that was answered. */
   #roundTripMs = 0;
   #joins: 'never' | 'joined' | 'rebalancing' = 'never';
+  /** When it joins next. */
+  #joined = Promise.withResolvers<void>();
   /** Whether it has asked for its part, and has not got it yet. */
   #hasAsked = false;
   #over = false;
@@ -58,13 +56,14 @@ export class GroupMember implements Member {
   private constructor(
     client: Client<Consumer>,
     clock: Clock,
-    { doing, address, pulse }: { readonly doing: string; readonly address: string; readonly pulse: Pulse },
+    { doing, address, pulse, sharingOutMs }: Standing,
   ) {
     this.pulse = pulse;
     this.#clock = clock;
     this.#client = client;
     this.#doing = doing;
     this.#address = address;
+    this.#sharingOutMs = sharingOutMs;
   }
 
   /** Resolves when connected; joining the group goes on in the background and may take until the others agree. */
@@ -77,6 +76,7 @@ export class GroupMember implements Member {
       doing,
       address,
       pulse: new Pulse({ ...options, clock }),
+      sharingOutMs: heartbeatMsOf(options.sessionTimeoutMs) + SHARED_OUT_MS,
     });
     try {
       const subscribing = client.connected.subscribe({ topics, fromBeginning: true });
@@ -128,10 +128,17 @@ export class GroupMember implements Member {
     this.#client.sockets.fence();
   }
 
-  /** Leaves the group, so that the others take over at once. */
+  /**
+   * Leaves the group, so that the others take over at once. Who has not got a part yet cannot leave, and would be waited for
+   * until its session ends: so it waits a moment for its part, and where that does not come goes without a word.
+   */
   async close(): Promise<void> {
+    const isOver = this.#over;
     this.#over = true;
-    await this.#client.close();
+    if (isOver || this.#joins === 'joined') return this.#client.close();
+    await within({ clock: this.#clock, ms: this.#sharingOutMs }, this.#joined.promise, () => {});
+    await this.#clock.sleep(JOINED_MS);
+    await this.#client.close(SHARED_OUT_MS);
   }
 
   #listen(events: MemberEvents): void {
@@ -147,11 +154,13 @@ export class GroupMember implements Member {
     consumer.on(CRASH, ({ payload }) => this.#end(payload.error));
     consumer.on(REBALANCING, () => {
       this.#joins = 'rebalancing';
+      this.#joined = Promise.withResolvers();
       this.pulse.joining();
     });
     this.#feelPulse();
     this.#watchFetches(events);
     consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.#joined.resolve();
       if (this.#over) return;
       // kafkajs also joins again in the middle of a fetch (stale metadata), while batches of the generation before are
       // still on their way here and would count as part of the new one. Then only a new member has a clear beginning.
@@ -238,17 +247,4 @@ function placesOf(assignment: Readonly<Record<string, readonly number[]>>): read
   return Object.entries(assignment).flatMap(([topic, partitions]) =>
     partitions.map((partition) => ({ topic, partition })),
   );
-}
-
-function consumerConfig({ groupId, sessionTimeoutMs, maxFetchBytes }: MemberOptions): ConsumerConfig {
-  return {
-    groupId,
-    sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: heartbeatMsOf(sessionTimeoutMs),
-    maxBytes: maxFetchBytes,
-    maxBytesPerPartition: Math.min(MAX_BYTES_PER_PARTITION, maxFetchBytes),
-    maxWaitTimeInMs: FETCH_WAIT_MS,
-    allowAutoTopicCreation: false,
-    retry: { ...RETRY, restartOnFailure: async () => false },
-  };
 }

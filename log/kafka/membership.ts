@@ -34,6 +34,8 @@ const REBUILD = { attempts: Number.POSITIVE_INFINITY, initialDelayMs: 200, maxDe
 const PAUSE_BEFORE_REBUILD_MS = 300;
 /** How long a member that ends with a gap may take to say once more where the group was. */
 const RESTORE_MS = 5_000;
+/** How much longer than the others wait for it the end of its work is worth waiting for. */
+const LATE_MS = 3_000;
 /** How long closing waits for work that has begun: whoever closes has waited for it already, or has given it up. */
 const CLOSE_MS = 500;
 
@@ -99,11 +101,21 @@ export class Membership {
 
   /** Leaves the group when nothing that was begun is under way any more; where it does not end, without a word. */
   async #part(member: Member): Promise<void> {
-    const { claims, warn } = this.#options;
-    const settled = claims.handOver();
+    const { claims, clock, warn } = this.#options;
+    // One that was given up because its work did not end in time may still leave properly when it ends soon after.
+    const late = (): Promise<boolean> =>
+      within(
+        { clock, ms: LATE_MS },
+        claims.settled().then(() => true),
+        () => false,
+      );
+    const settled = claims.handOver().then((isSettled) => isSettled || late());
     const soon = this.#closed.then(() => claims.handOver(CLOSE_MS));
     if (await Promise.race([settled, soon])) return member.close();
-    warn('left the consumer group without telling it', 'a store has not answered');
+    warn(
+      'left the consumer group without telling it',
+      'what was begun has not ended, in a store or in committing it',
+    );
     member.abandon();
     await member.close();
   }

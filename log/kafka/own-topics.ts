@@ -6,6 +6,7 @@ import { createWorkCodec } from '../work-codec.ts';
 import { KafkaControl } from './control.ts';
 import { KafkaDeadLetters } from './dead-letters.ts';
 import { groupIdOf, MAX_BATCH_BYTES, newLane, openReader, type Parts, specsOf } from './facilities.ts';
+import { topicOffsets } from './offsets.ts';
 import { readEnds } from './positions.ts';
 import { readMaxRecordBytes, requireTopics } from './topics.ts';
 import { readWatermarks } from './watermarks.ts';
@@ -30,10 +31,8 @@ export function openControl(parts: Parts): KafkaControl {
     requireTopic: () => requireTopics(admin, specsOf(parts, ['control'])),
     subscribe: () => openReader(parts, { group: `control.${randomUUID()}`, names: ['control'] }),
     readEnds: async () => {
-      const [offsets] = await admin.ask(`read the offsets of ${topic}`, (kafka) =>
-        kafka.fetchTopicOffsets(topic),
-      );
-      return { start: Number(offsets?.low ?? 0), end: Number(offsets?.high ?? 0) };
+      const [offsets] = await topicOffsets(admin, topic);
+      return { start: offsets?.start ?? 0, end: offsets?.end ?? 0 };
     },
     closeTimeoutMs: options.closeTimeoutMs,
     clock,

@@ -2,6 +2,7 @@ import type { Kind } from '../../schemas/kinds.ts';
 import type { PartitionPosition } from '../log.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { OffsetsAt } from './arrivals.ts';
+import { groupOffsets, offsetsAtTime, topicOffsets } from './offsets.ts';
 
 export interface PositionsQuery {
   readonly topics: ReadonlyMap<Kind, string>;
@@ -19,15 +20,12 @@ export async function readPositions(
   const committed = await readCommitted(admin, [...topics.values()], groupId);
   const perTopic = await Promise.all(
     Array.from(topics, async ([kind, topic]) => {
-      const offsets = await admin.ask(`read the offsets of ${topic}`, (kafka) =>
-        kafka.fetchTopicOffsets(topic),
-      );
+      const offsets = await topicOffsets(admin, topic);
       return offsets.map(
-        ({ partition, low, high }): PartitionPosition => ({
+        ({ partition, ...offsets }): PartitionPosition => ({
           kind,
           partition,
-          start: Number(low),
-          end: Number(high),
+          ...offsets,
           committed: committed.get(`${topic}/${partition}`) ?? null,
         }),
       );
@@ -43,25 +41,15 @@ async function readCommitted(
 ): Promise<ReadonlyMap<string, number>> {
   const committed = new Map<string, number>();
   if (groupId === undefined) return committed;
-  const answers = await admin.ask(`read the offsets of the group ${groupId}`, (kafka) =>
-    kafka.fetchOffsets({ groupId, topics }),
-  );
-  for (const { topic, partitions } of answers) {
-    for (const { partition, offset } of partitions) {
-      if (Number(offset) >= FIRST) committed.set(`${topic}/${partition}`, Number(offset));
-    }
+  for (const { topic, partition, offset } of await groupOffsets(admin, { groupId, topics })) {
+    if (offset >= FIRST) committed.set(`${topic}/${partition}`, offset);
   }
   return committed;
 }
 
 /** How the brokers find a time in a topic. */
 export function offsetsAt(admin: KafkaAdmin, topic: string): OffsetsAt {
-  return async (timestampMs) => {
-    const offsets = await admin.ask(`find a time in ${topic}`, (kafka) =>
-      kafka.fetchTopicOffsetsByTimestamp(topic, timestampMs),
-    );
-    return new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)]));
-  };
+  return (timestampMs) => offsetsAtTime(admin, topic, timestampMs);
 }
 
 /** Of a group that the brokers do not know: none. */
@@ -74,7 +62,6 @@ export async function countMembers(admin: KafkaAdmin, groupId: string): Promise<
 
 /** The offset behind the last record of a topic, of each partition that holds any. */
 export async function readEnds(admin: KafkaAdmin, topic: string): Promise<ReadonlyMap<number, number>> {
-  const offsets = await admin.ask(`read the offsets of ${topic}`, (kafka) => kafka.fetchTopicOffsets(topic));
-  const holding = offsets.filter(({ low, high }) => Number(high) > Number(low));
-  return new Map(holding.map(({ partition, high }) => [partition, Number(high)]));
+  const holding = (await topicOffsets(admin, topic)).filter(({ start, end }) => end > start);
+  return new Map(holding.map(({ partition, end }) => [partition, end]));
 }

@@ -8,6 +8,7 @@ import type { KafkaAdmin } from './admin.ts';
 import type { Client, Clients } from './client.ts';
 import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
+import { topicOffsets } from './offsets.ts';
 import { placeOf, recordOf } from './records.ts';
 
 export interface PlaceReading {
@@ -65,12 +66,11 @@ async function placesThatAreThere(
   for (const [kind, ofKind] of Map.groupBy(places, (place) => place.kind)) {
     const topic = topics.get(kind);
     if (topic === undefined) throw new ChangeoverError('internal', `No topic for ${kind}.`);
-    const ends = await admin.ask(`read the offsets of ${topic}`, (kafka) => kafka.fetchTopicOffsets(topic));
-    for (const { partition, low, high } of ends) {
+    for (const { partition, start, end } of await topicOffsets(admin, topic)) {
       const offsets = ofKind
         .filter((place) => place.partition === partition)
         .map(({ offset }) => offset)
-        .filter((offset) => offset >= Number(low) && offset < Number(high))
+        .filter((offset) => offset >= start && offset < end)
         .sort((a, b) => a - b);
       if (offsets.length > 0) wanted.push({ kind, topic, partition, offsets });
     }

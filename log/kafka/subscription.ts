@@ -107,6 +107,7 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
       member,
       generation: () => this.#generation,
       isCurrent: (generation) => this.#isOurs({ generation }),
+      handingOver: () => this.#handingOver,
       warn,
     });
   }
@@ -184,7 +185,8 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     this.#intake.buffer.clear();
     // No sign of life is sent meanwhile.
     if (await this.#claims.handOver(this.#membership.member?.pulse.leaseLeftMs())) return;
-    const reason = 'the group is being shared out anew, and a store has not answered for too long';
+    const reason =
+      'the group is being shared out anew, and what was begun has not ended in time, in a store or in committing it';
     this.#membership.member?.end(
       new ChangeoverError('unreachable', `The membership was given up: ${reason}.`),
     );

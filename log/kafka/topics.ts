@@ -110,24 +110,32 @@ class MissingTopics extends ChangeoverError {
   }
 }
 
-/** Throws `mismatch` unless the topics are there with the partitions that they should have. */
+/**
+ * Throws `mismatch` unless the topics are there with the partitions that they should have; `gap` where one of them has another
+ * number than its siblings, because somebody has changed it: what comes is no more in the order of what came.
+ */
 export async function requireTopics(admin: KafkaAdmin, specs: readonly TopicSpec[]): Promise<void> {
   const topics = specs.map((spec) => spec.name);
   const found = await describe(admin, topics);
-  for (const spec of specs) {
-    const partitions = found.get(spec.name);
-    if (partitions === undefined || partitions === spec.partitions) continue;
-    throw new ChangeoverError(
-      'mismatch',
-      `Topic ${spec.name} has ${partitions} partitions, not ${spec.partitions}: equal keys would no longer be in one partition.`,
-      { hint: partitionsHint(spec, partitions) },
-    );
-  }
+  const isRight = (spec: TopicSpec): boolean => (found.get(spec.name) ?? spec.partitions) === spec.partitions;
+  const wrong = specs.find((spec) => !isRight(spec));
+  if (wrong === undefined) return;
+  const partitions = found.get(wrong.name);
+  // By itself Changeover makes all topics of changes alike.
+  const isChanged = !wrong.isFixed && specs.some((spec) => !spec.isFixed && isRight(spec));
+  throw new ChangeoverError(
+    isChanged ? 'gap' : 'mismatch',
+    `Topic ${wrong.name} has ${partitions} partitions, not ${wrong.partitions}: equal keys would no longer be in one partition.`,
+    { hint: isChanged ? REMAKE : partitionsHint(wrong, partitions) },
+  );
 }
 
-function partitionsHint(spec: TopicSpec, partitions: number): string {
+const REMAKE =
+  'Its partitions were changed. Delete the topic, let it be made again and backfill its kind, or choose another prefix and backfill into it.';
+
+function partitionsHint(spec: TopicSpec, partitions: number | undefined): string {
   if (spec.isFixed) return 'Choose another prefix: this topic was not made by changeover.';
-  return `Set kafka.partitions to ${partitions}, or choose another prefix and backfill into it.`;
+  return `Where all topics of the prefix have so many, set kafka.partitions to ${partitions}. ${REMAKE}`;
 }
 
 async function describe(admin: KafkaAdmin, topics: readonly string[]): Promise<ReadonlyMap<string, number>> {

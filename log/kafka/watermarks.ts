@@ -1,5 +1,6 @@
 import type { KafkaAdmin } from './admin.ts';
 import { type Memo, parseMemo } from './mark.ts';
+import { groupOffsets, topicOffsets } from './offsets.ts';
 import { placeOf } from './records.ts';
 
 /** What a group has committed in one partition. */
@@ -36,15 +37,12 @@ export async function readWatermarks(
   const committed = await readCommitted(admin, { topics, groupId });
   const perTopic = await Promise.all(
     topics.map(async (topic) => {
-      const offsets = await admin.ask(`read the offsets of ${topic}`, (kafka) =>
-        kafka.fetchTopicOffsets(topic),
-      );
+      const offsets = await topicOffsets(admin, topic);
       return offsets.map(
-        ({ partition, low, high }): Watermarks => ({
+        ({ partition, ...offsets }): Watermarks => ({
           topic,
           partition,
-          start: Number(low),
-          end: Number(high),
+          ...offsets,
           committed: committed.get(placeOf({ topic, partition })) ?? 'never',
         }),
       );
@@ -55,19 +53,10 @@ export async function readWatermarks(
 
 async function readCommitted(
   admin: KafkaAdmin,
-  { topics, groupId }: WatermarksQuery,
+  query: WatermarksQuery,
 ): Promise<ReadonlyMap<string, Watermarks['committed']>> {
-  const answers = await admin.ask(`read the offsets of the group ${groupId}`, (kafka) =>
-    kafka.fetchOffsets({ groupId, topics: [...topics] }),
-  );
-  return new Map(
-    answers.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, offset, metadata }) => [
-        placeOf({ topic, partition }),
-        committedOf(Number(offset), metadata),
-      ]),
-    ),
-  );
+  const answers = await groupOffsets(admin, query);
+  return new Map(answers.map((each) => [placeOf(each), committedOf(each.offset, each.metadata)]));
 }
 
 function committedOf(offset: number, metadata: string | null): Watermarks['committed'] {

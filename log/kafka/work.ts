@@ -52,7 +52,8 @@ export class KafkaWork implements WorkTopic, Closable {
     const { codec, subscribe } = this.#options;
     const open = (events: WorkReaderEvents): Promise<KafkaSubscription<'work'>> =>
       subscribe(crew, listenersFor(events));
-    const member = await WorkMembership.open<TopicRecord<'work'>>({ crew, codec, open });
+    const onClosed = (closed: WorkMember): boolean => this.#members.delete(closed);
+    const member = await WorkMembership.open<TopicRecord<'work'>>({ crew, codec, open, onClosed });
     this.#members.add(member);
     if (this.#closed) {
       await member.close();

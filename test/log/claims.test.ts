@@ -36,6 +36,24 @@ describe('a member of a group whose partitions are shared out anew', () => {
     await asking;
   });
 
+  it('does not wait for a commit that fails again and again: the others wait for it', async (t) => {
+    const { subscription, first, batch, claim } = await working(t);
+    first.onCommit = () => {
+      throw new ChangeoverError('unreachable', 'This is not the coordinator of the group.');
+    };
+    const committing = subscription.commit(batch).finally(() => claim.release());
+    await delay(100);
+    const askedMs = performance.now();
+    await Promise.all([first.askToJoin(), committing]);
+    assert.ok(performance.now() - askedMs < 5_000);
+    assert.deepEqual(first.commits, []);
+    // What was not committed comes again.
+    first.onCommit = () => {};
+    first.join(PLACE);
+    await eventually(() => assert.equal(first.seeks.length, 2));
+    assert.equal(first.seeks.at(-1)?.offset, 0);
+  });
+
   it('takes nothing more until it has its part, and goes on then', async (t) => {
     const { subscription, first, next, claim } = await working(t);
     const asking = first.askToJoin();

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Looks until the check does not throw any more; throws what it threw last when it has not come to that in time. */
-export async function eventually(check: () => void, withinMs: number): Promise<void> {
+export async function eventually(check: () => void | Promise<void>, withinMs: number): Promise<void> {
   const giveUpAt = Date.now() + withinMs;
   for (;;) {
     try {
-      check();
+      await check();
       return;
     } catch (error) {
       if (Date.now() > giveUpAt) throw error;
