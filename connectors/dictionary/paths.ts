@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { systemCodeOf } from '../../core/errors.ts';
 import { isMissing } from './errors.ts';
 
 /** The files of one dictionary. They live side by side, so that they move and are backed up together. */
@@ -91,4 +92,28 @@ export async function replaceFileBy(path: string, write: (file: FileHandle) => P
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/**
+ * Removes what writers that were killed have left of `path`'s next content. Only for who alone may write that file: of its own
+ * writes none is under way. One of a process that lives stays all the same; if its number was given out again, until that
+ * one is gone. What cannot be removed harms nobody.
+ */
+export async function removeLeftOvers(path: string): Promise<void> {
+  const folder = dirname(path);
+  const start = `${basename(path)}.new-`;
+  for (const name of await readdir(folder).catch(() => [])) {
+    const pid = name.startsWith(start) ? name.slice(start.length) : '';
+    if (/^[1-9]\d*$/.test(pid) && !isAlive(Number(pid)))
+      await rm(join(folder, name), { force: true }).catch(() => {});
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCodeOf(error) !== 'ESRCH';
+  }
 }

@@ -20,14 +20,19 @@ export type Calls = <T>(
 
 interface CallOptions {
   readonly attempts?: number;
-  /** Of a write that must have ended when this is over: whoever has asked for it decides whether it is tried again. */
+  /** Of a call that must have ended when this is over: whoever has asked for it decides whether it is tried again. */
   readonly tenure?: Tenure | undefined;
 }
 
 /** More than the pipeline's own retries would be waiting here, out of its sight. */
 const ATTEMPTS = 3;
-/** In less than this a write is not begun. */
+/** In less than this a call is not begun. */
 const MIN_TENURE_MS = 100;
+/**
+ * No call takes longer under a tenure, because a tenure is cut short while the call is under way: to no less than 20 s, when others wait
+ * (docs/decisions/0031).
+ */
+const MAX_TENURE_MS = 18_000;
 /** What the client itself may add to the deadline of a call, connecting for instance. */
 const GRACE_MS = 2_000;
 
@@ -42,7 +47,8 @@ export function createCalls({ where, timeoutMs, clock }: CallsOptions): Calls {
     work: (withinMs: number) => Promise<T>,
     tenure: Tenure | undefined,
   ): Promise<T> => {
-    const leftMs = tenure?.remainingMs() ?? Number.POSITIVE_INFINITY;
+    const leftMs =
+      tenure === undefined ? Number.POSITIVE_INFINITY : Math.min(tenure.remainingMs(), MAX_TENURE_MS);
     if (leftMs < MIN_TENURE_MS) throw outlived(name, where);
     try {
       const answer = await withDeadline(
@@ -80,7 +86,7 @@ function unanswered(name: string, where: string): ChangeoverError {
 async function withDeadline<T>(work: Promise<T>, ms: number, name: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${name} timed out after ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new Error(`${name} timed out after ${Math.round(ms)} ms`)), ms);
   });
   try {
     return await Promise.race([work, deadline]);

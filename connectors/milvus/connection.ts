@@ -1,4 +1,4 @@
-import type { ConsistencyLevelEnum, FieldType, MilvusClient, RowData } from '@zilliz/milvus2-sdk-node';
+import type { ConsistencyLevelEnum, FieldType, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Closable } from '../../core/service.ts';
@@ -7,8 +7,9 @@ import type { Calls } from './calls.ts';
 import { counted, type Mutation } from './counted.ts';
 import { serverCodeOf } from './errors.ts';
 import { idIn } from './filter.ts';
-import type { MilvusRow } from './rows.ts';
+import type { MilvusRow, Tombstone } from './rows.ts';
 import { createUpsert, type UpsertEmbeddings } from './upsert.ts';
+import { tombstonesRequest } from './upsert-columns.ts';
 import type { Wire } from './wire.ts';
 
 export interface Query {
@@ -46,29 +47,28 @@ export interface Health {
 }
 
 /**
- * What we use of Milvus; every call has a deadline, its status is looked at, and everything thrown is ours. A write with a
- * tenure is tried once and has ended with it.
+ * What we use of Milvus; every call has a deadline, its status is looked at, and everything thrown is ours. A call with a
+ * tenure is tried once and has ended with it. Nothing is written by the client's own methods (wire.ts).
  */
 export interface MilvusConnection extends Closable {
   readonly where: string;
   version(): Promise<string>;
   health(): Promise<Health>;
   /** The collection's description; undefined where there is no such collection. */
-  description(collection: string): Promise<string | undefined>;
-  createCollection(request: NewCollection): Promise<void>;
-  hasIndex(collection: string, field: string): Promise<boolean>;
-  createIndex(index: VectorIndex): Promise<void>;
-  isLoaded(collection: string): Promise<boolean>;
+  description(collection: string, tenure?: Tenure): Promise<string | undefined>;
+  createCollection(request: NewCollection, tenure?: Tenure): Promise<void>;
+  hasIndex(collection: string, field: string, tenure?: Tenure): Promise<boolean>;
+  createIndex(index: VectorIndex, tenure?: Tenure): Promise<void>;
+  isLoaded(collection: string, tenure?: Tenure): Promise<boolean>;
   /** Asks for it to be loaded; `isLoaded` says when it is. */
-  load(collection: string): Promise<void>;
-  query(query: Query): Promise<readonly MilvusRow[]>;
-  /** Each id once: of two in one call the server keeps the first and counts both. */
-  upsert(collection: string, rows: readonly MilvusRow[], tenure?: Tenure): Promise<void>;
-  /** The same for rows of the shape that we make, without the client's encoding. */
+  load(collection: string, tenure?: Tenure): Promise<void>;
+  query(query: Query, tenure?: Tenure): Promise<readonly MilvusRow[]>;
+  /** Each id once, here and below: of two in one call the server keeps the first and counts both. */
+  upsertTombstones(collection: string, tombstones: readonly Tombstone[], tenure?: Tenure): Promise<void>;
   readonly upsertEmbeddings: UpsertEmbeddings;
   remove(collection: string, ids: readonly string[], tenure?: Tenure): Promise<void>;
   /** A timestamp of the server, greater than those of all writes that it has confirmed; undefined where it gives none. */
-  timestamp(): Promise<string | undefined>;
+  timestamp(tenure?: Tenure): Promise<string | undefined>;
 }
 
 interface ConnectionParts {
@@ -85,12 +85,27 @@ const INDEX_NOT_FOUND = 700;
 export function connectionOf(client: MilvusClient, parts: ConnectionParts): MilvusConnection {
   const { where, call, wire } = parts;
   /** Undefined where the server says that there is no such thing, with this number. */
-  const unless = async <T extends object>(missing: number, name: string, work: () => Promise<T>) => {
-    const answer = await call(name, async () => {
-      const found = await work();
+  const unless = async <T extends object>(
+    missing: number,
+    name: string,
+    work: (timeout: number) => Promise<T>,
+    tenure: Tenure | undefined,
+  ) => {
+    const ask = async (timeout: number) => {
+      const found = await work(timeout);
       return serverCodeOf(found) === missing ? { error_code: 'Success', missing } : found;
-    });
+    };
+    const answer = await call(name, ask, { tenure });
     return 'missing' in answer ? undefined : (answer as T);
+  };
+  const write = async (
+    method: 'Upsert' | 'Delete',
+    request: object,
+    rows: number,
+    tenure: Tenure | undefined,
+  ) => {
+    const send = async (ms: number) => (await wire.send(method, request, ms)) as Mutation;
+    await call(method, async (ms) => counted(method, await send(ms), rows), { tenure });
   };
   return {
     where,
@@ -99,19 +114,22 @@ export function connectionOf(client: MilvusClient, parts: ConnectionParts): Milv
       const { isHealthy, reasons } = await call('CheckHealth', () => client.checkHealth());
       return { healthy: isHealthy, reasons };
     },
-    description: async (collection) => {
-      const ask = () => client.describeCollection({ collection_name: collection });
-      return (await unless(COLLECTION_NOT_FOUND, 'DescribeCollection', ask))?.schema.description;
+    description: async (collection, tenure) => {
+      const ask = (timeout: number) => client.describeCollection({ collection_name: collection, timeout });
+      return (await unless(COLLECTION_NOT_FOUND, 'DescribeCollection', ask, tenure))?.schema.description;
     },
-    createCollection: async ({ collection, description, fields }) => {
+    createCollection: async ({ collection, description, fields }, tenure) => {
       const request = { collection_name: collection, description, consistency_level: 'Bounded' };
-      await call('CreateCollection', () => client.createCollection({ ...request, fields: [...fields] }));
+      const create = (timeout: number) =>
+        client.createCollection({ ...request, fields: [...fields], timeout });
+      await call('CreateCollection', create, { tenure });
     },
-    hasIndex: async (collection, field) => {
-      const ask = () => client.describeIndex({ collection_name: collection, field_name: field });
-      return (await unless(INDEX_NOT_FOUND, 'DescribeIndex', ask)) !== undefined;
+    hasIndex: async (collection, field, tenure) => {
+      const request = { collection_name: collection, field_name: field };
+      const ask = (timeout: number) => client.describeIndex({ ...request, timeout });
+      return (await unless(INDEX_NOT_FOUND, 'DescribeIndex', ask, tenure)) !== undefined;
     },
-    createIndex: async ({ collection, field, type, metric, parameters }) => {
+    createIndex: async ({ collection, field, type, metric, parameters }, tenure) => {
       const request = {
         collection_name: collection,
         field_name: field,
@@ -120,33 +138,30 @@ export function connectionOf(client: MilvusClient, parts: ConnectionParts): Milv
         metric_type: metric,
         params: { ...parameters },
       };
-      await call('CreateIndex', () => client.createIndex(request));
+      await call('CreateIndex', (timeout) => client.createIndex({ ...request, timeout }), { tenure });
     },
-    isLoaded: async (collection) => {
-      const { state } = await call('GetLoadState', () =>
-        client.getLoadState({ collection_name: collection }),
-      );
-      return state === 'LoadStateLoaded';
+    isLoaded: async (collection, tenure) => {
+      const ask = (timeout: number) => client.getLoadState({ collection_name: collection, timeout });
+      return (await call('GetLoadState', ask, { tenure })).state === 'LoadStateLoaded';
     },
-    load: async (collection) => {
-      await call('LoadCollection', () => client.loadCollectionAsync({ collection_name: collection }));
+    load: async (collection, tenure) => {
+      const load = (timeout: number) => client.loadCollectionAsync({ collection_name: collection, timeout });
+      await call('LoadCollection', load, { tenure });
     },
-    query: async (query) => (await call('Query', () => client.query(queryRequest(query)))).data,
-    upsert: async (collection, rows, tenure) => {
-      const request = { collection_name: collection, data: rows as RowData[] };
-      const upsert = (timeout: number) => client.upsert({ ...request, timeout });
-      await call('Upsert', async (ms) => counted('Upsert', await upsert(ms), rows.length), { tenure });
+    query: async (query, tenure) => {
+      const ask = (timeout: number) => client.query({ ...queryRequest(query), timeout });
+      return (await call('Query', ask, { tenure })).data;
     },
+    upsertTombstones: (collection, tombstones, tenure) =>
+      write('Upsert', tombstonesRequest(collection, tombstones), tombstones.length, tenure),
     upsertEmbeddings: createUpsert({ client, ...parts }),
-    remove: async (collection, ids, tenure) => {
-      // Past the client: its `delete({ids})` does not escape, and its deadline begins when there is a channel.
-      const request = { collection_name: collection, expr: idIn(ids) };
-      const remove = async (ms: number) => (await wire.send('Delete', request, ms)) as Mutation;
-      await call('Delete', async (ms) => counted('Delete', await remove(ms), ids.length), { tenure });
-    },
-    timestamp: async () => {
+    // The client's `delete({ids})` does not escape.
+    remove: (collection, ids, tenure) =>
+      write('Delete', { collection_name: collection, expr: idIn(ids) }, ids.length, tenure),
+    timestamp: async (tenure) => {
       try {
-        const answer = await call('AllocTimestamp', (ms) => wire.send('AllocTimestamp', {}, ms));
+        const ask = (ms: number) => wire.send('AllocTimestamp', {}, ms);
+        const answer = await call('AllocTimestamp', ask, { tenure });
         const { timestamp } = answer as { readonly timestamp?: unknown };
         return typeof timestamp === 'string' && timestamp !== '0' ? timestamp : undefined;
       } catch (error) {

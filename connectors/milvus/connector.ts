@@ -26,7 +26,7 @@ export const milvusConnector: Connector<typeof milvusOptions> = {
     const found = new FoundCollections(place);
     const reading = { collections: found, versions: new VersionReader(connection, found) };
     const { batchRows, inFlight } = options;
-    const memory = new VersionMemory({ timestamp: () => connection.timestamp(), clock });
+    const memory = new VersionMemory({ timestamp: (tenure) => connection.timestamp(tenure), clock });
     return {
       name,
       prepare: () => collections.prepare(),

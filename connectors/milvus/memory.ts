@@ -1,9 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
+import type { Tenure } from '../connector.ts';
 import { type Consistency, type HeldVersions, isLeftover } from './versions.ts';
 
 interface MemoryOptions {
   /** A timestamp of the server, greater than those of all confirmed writes; undefined where it gives none. */
-  readonly timestamp: () => Promise<string | undefined>;
+  readonly timestamp: (tenure?: Tenure) => Promise<string | undefined>;
   readonly clock: Clock;
 }
 
@@ -77,13 +78,13 @@ export class VersionMemory {
   }
 
   /** Once for each batch, before it reads. */
-  async recollect(): Promise<Recollection> {
+  async recollect(tenure?: Tenure): Promise<Recollection> {
     if (!this.#active) return NOTHING_REMEMBERED;
     if (this.#options.clock.elapsedMs() - this.#young.sinceMs > MAX_AGE_MS) this.clear();
     const epoch = this.#epoch;
-    await this.#age();
+    await this.#age(tenure);
     if (epoch === this.#epoch && this.#seesUntil === undefined) {
-      const timestamp = await this.#options.timestamp();
+      const timestamp = await this.#options.timestamp(tenure);
       if (epoch === this.#epoch) this.#seesUntil = timestamp;
     }
     // Forgotten meanwhile: this batch does without.
@@ -99,7 +100,7 @@ export class VersionMemory {
     };
   }
 
-  async #age(): Promise<void> {
+  async #age(tenure: Tenure | undefined): Promise<void> {
     const nowMs = this.#options.clock.elapsedMs();
     const ageMs = nowMs - this.#young.sinceMs;
     const { versions, characters } = this.#young;
@@ -107,7 +108,7 @@ export class VersionMemory {
     const oldAgeMs = nowMs - this.#old.sinceMs;
     if (!full && ageMs < MAX_AGE_MS / 2 && (oldAgeMs < MAX_AGE_MS || this.#old.versions.size === 0)) return;
     const epoch = this.#epoch;
-    const closedAt = await this.#options.timestamp();
+    const closedAt = await this.#options.timestamp(tenure);
     if (epoch !== this.#epoch) return;
     // Before the first generation was closed there is none to let go, and what reads must see has not moved.
     if (this.#old.versions.size > 0) this.#seesUntil = this.#oldClosedAt;

@@ -1,10 +1,10 @@
-import { isNegativeZero, toJson, withNegativeZeros } from '../../core/json.ts';
+import { isNegativeZero, toJson } from '../../core/json.ts';
 import type { Embedding, Scalars } from '../../schemas/change.ts';
 import type { EmbeddingSpace } from '../../schemas/embedding-space.ts';
 
-/** Embeddings to rows and back, to the last bit. */
+/** Embeddings to what Milvus holds and back, to the last bit. */
 
-/** A row as the client takes and gives it: int64 comes as text, vectors as arrays of doubles that are exact floats. */
+/** A row as the client gives it: int64 comes as text, vectors as arrays of doubles that are exact floats. */
 export type MilvusRow = Readonly<Record<string, unknown>>;
 
 export const EMBEDDING_FIELDS = ['id', 'agent_id', 'vector', 'version', 'metadata'] as const;
@@ -17,18 +17,9 @@ export interface VersionedEmbedding {
   readonly embedding: Embedding;
 }
 
-export function embeddingRow({ version, embedding }: VersionedEmbedding): MilvusRow {
-  return {
-    id: embedding.id,
-    agent_id: embedding.agentId,
-    vector: floatsOf(embedding.vector),
-    version,
-    metadata: jsonField(embedding.metadata),
-  };
-}
-
-export function tombstoneRow(id: string, version: number): MilvusRow {
-  return { id, version, unused: [0, 0] };
+export interface Tombstone {
+  readonly id: string;
+  readonly version: number;
 }
 
 export function versionOf(row: MilvusRow): number {
@@ -46,18 +37,13 @@ export function embeddingOf(row: MilvusRow, { dimension, ...space }: EmbeddingSp
   };
 }
 
-/** The client stringifies by itself, and would lose −0. */
-function jsonField(metadata: Scalars): Readonly<Record<string, unknown>> {
-  return Object.values(metadata).some(isNegativeZero) ? withNegativeZeros(metadata) : metadata;
-}
-
-/** The same as text, where we write it ourselves. The short way, because the other costs three times as much. */
+/** −0 included. The short way where there is none, because the other costs three times as much. */
 export function metadataJson(metadata: Scalars): string {
   return Object.values(metadata).some(isNegativeZero) ? toJson(metadata) : JSON.stringify(metadata);
 }
 
 /** A loop over a view: the bytes stand at any offset, and an iterator would make an object of each float. */
-function floatsOf(bytes: Uint8Array): number[] {
+export function floatsOf(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const floats = new Array<number>(bytes.byteLength / 4);
   for (let index = 0; index < floats.length; index++) floats[index] = view.getFloat32(index * 4, true);

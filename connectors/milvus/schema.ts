@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { ChangeoverError } from '../../core/errors.ts';
 import { type EmbeddingSpace, spaceDifference } from '../../schemas/embedding-space.ts';
+import type { Tenure } from '../connector.ts';
 import type { MilvusConnection } from './connection.ts';
 import type { MilvusOptions } from './options.ts';
 import { type CollectionShape, embeddingsShape, TOMBSTONES_SHAPE } from './shapes.ts';
@@ -36,21 +37,21 @@ export class FoundCollections {
     this.tombstones = `${options.options.collection}_tombstones`;
   }
 
-  async hasTombstones(): Promise<boolean> {
-    this.#tombstonesMade ||= (await this.mark(this.tombstones)) !== undefined;
+  async hasTombstones(tenure?: Tenure): Promise<boolean> {
+    this.#tombstonesMade ||= (await this.mark(this.tombstones, tenure)) !== undefined;
     return this.#tombstonesMade;
   }
 
   /** The space that the collection of embeddings has; undefined while there is no such collection. */
-  async space(): Promise<EmbeddingSpace | undefined> {
-    this.#space ??= (await this.mark(this.embeddings))?.space;
+  async space(tenure?: Tenure): Promise<EmbeddingSpace | undefined> {
+    this.#space ??= (await this.mark(this.embeddings, tenure))?.space;
     return this.#space;
   }
 
   /** Throws when the collection is not ours to use; undefined when there is none. */
-  protected async mark(collection: string): Promise<CollectionMark | undefined> {
+  protected async mark(collection: string, tenure?: Tenure): Promise<CollectionMark | undefined> {
     const { connection, owner } = this.options;
-    const description = await connection.description(collection);
+    const description = await connection.description(collection, tenure);
     if (description === undefined) return undefined;
     const place = `Collection ${collection} of Milvus at ${connection.where}`;
     const hint = 'Name another collection or database in the configuration.';
@@ -70,6 +71,8 @@ export class FoundCollections {
 /**
  * The collections for one who writes: each is there only when it is finished, which this process sees to once. Whoever
  * began it may have died before its index was made, or still be waiting for it to be loaded.
+ *
+ * What is begun under a tenure ends with it, as every call does; whoever comes next finishes it.
  */
 export class Collections extends FoundCollections {
   /** What this process has finished itself. */
@@ -94,38 +97,40 @@ export class Collections extends FoundCollections {
     );
   }
 
-  override async hasTombstones(): Promise<boolean> {
-    if (!this.#tombstonesFinished && (await super.hasTombstones())) await this.#finishTombstones();
+  override async hasTombstones(tenure?: Tenure): Promise<boolean> {
+    if (!this.#tombstonesFinished && (await super.hasTombstones(tenure)))
+      await this.#finishTombstones(tenure);
     return this.#tombstonesFinished;
   }
 
-  override async space(): Promise<EmbeddingSpace | undefined> {
+  override async space(tenure?: Tenure): Promise<EmbeddingSpace | undefined> {
     if (this.#space !== undefined) return this.#space;
-    const begun = await super.space();
-    return begun && this.makeEmbeddings(begun);
+    const begun = await super.space(tenure);
+    return begun && this.makeEmbeddings(begun, tenure);
   }
 
   /**
    * Makes the collection of embeddings for this space, or finishes it. Answers the space that it has then: another one,
    * where somebody else was quicker.
    */
-  makeEmbeddings(space: EmbeddingSpace): Promise<EmbeddingSpace> {
-    this.#making ??= this.#makeEmbeddings(space).finally(() => {
+  makeEmbeddings(space: EmbeddingSpace, tenure?: Tenure): Promise<EmbeddingSpace> {
+    this.#making ??= this.#makeEmbeddings(space, tenure).finally(() => {
       this.#making = undefined;
     });
     return this.#making;
   }
 
-  async #makeEmbeddings(wanted: EmbeddingSpace): Promise<EmbeddingSpace> {
+  async #makeEmbeddings(wanted: EmbeddingSpace, tenure: Tenure | undefined): Promise<EmbeddingSpace> {
     const { owner, options } = this.options;
     const shape = embeddingsShape(wanted, options.indexProfile);
-    const mark = await this.#ensure(this.embeddings, { owner, space: wanted }, shape);
+    const mark = await this.#ensure(this.embeddings, { owner, space: wanted }, shape, tenure);
     this.#space = mark.space ?? wanted;
     return this.#space;
   }
 
-  async #finishTombstones(): Promise<void> {
-    await this.#ensure(this.tombstones, { owner: this.options.owner, space: undefined }, TOMBSTONES_SHAPE);
+  async #finishTombstones(tenure?: Tenure): Promise<void> {
+    const { owner } = this.options;
+    await this.#ensure(this.tombstones, { owner, space: undefined }, TOMBSTONES_SHAPE, tenure);
     this.#tombstonesFinished = true;
   }
 
@@ -140,23 +145,25 @@ export class Collections extends FoundCollections {
     collection: string,
     wanted: CollectionMark,
     { fields, index }: CollectionShape,
+    tenure: Tenure | undefined,
   ): Promise<CollectionMark> {
     const { connection } = this.options;
-    let mark = await this.mark(collection);
+    let mark = await this.mark(collection, tenure);
     if (mark === undefined) {
       const description = markText(wanted);
       mark = await this.#unlessQuicker(
-        () => connection.createCollection({ collection, description, fields }),
-        () => this.mark(collection),
+        () => connection.createCollection({ collection, description, fields }, tenure),
+        () => this.mark(collection, tenure),
       );
     }
-    if (!(await connection.hasIndex(collection, index.field))) {
+    const hasIndex = () => connection.hasIndex(collection, index.field, tenure);
+    if (!(await hasIndex())) {
       await this.#unlessQuicker(
-        () => connection.createIndex({ collection, ...index }),
-        async () => (await connection.hasIndex(collection, index.field)) || undefined,
+        () => connection.createIndex({ collection, ...index }, tenure),
+        async () => (await hasIndex()) || undefined,
       );
     }
-    await this.#load(collection);
+    await this.#load(collection, tenure);
     return mark;
   }
 
@@ -173,12 +180,12 @@ export class Collections extends FoundCollections {
     throw failure ?? new ChangeoverError('mismatch', 'Milvus confirmed a collection, but does not show it.');
   }
 
-  async #load(collection: string): Promise<void> {
+  async #load(collection: string, tenure: Tenure | undefined): Promise<void> {
     const { connection, clock, options } = this.options;
-    if (await connection.isLoaded(collection)) return;
-    await connection.load(collection);
+    if (await connection.isLoaded(collection, tenure)) return;
+    await connection.load(collection, tenure);
     const deadlineMs = clock.elapsedMs() + options.loadTimeoutMs;
-    while (!(await connection.isLoaded(collection))) {
+    while (!(await connection.isLoaded(collection, tenure))) {
       if (clock.elapsedMs() > deadlineMs) {
         throw new ChangeoverError('timeout', `Milvus at ${connection.where} does not load ${collection}.`, {
           hint: "Look at the server's memory and log, or raise loadTimeoutMs.",

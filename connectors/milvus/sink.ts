@@ -8,10 +8,10 @@ import { isNewer } from '../../schemas/version.ts';
 import { coalescingSink } from '../coalescing-sink.ts';
 import { APPLIED, type Outcome, rejected, type Sink, STALE, type Tenure } from '../connector.ts';
 import type { Recollection, VersionMemory } from './memory.ts';
-import type { VersionedEmbedding } from './rows.ts';
+import type { Tombstone, VersionedEmbedding } from './rows.ts';
 import type { Collections } from './schema.ts';
 import { type HeldVersions, isLeftover, NOTHING_HELD, newestOf, type VersionReader } from './versions.ts';
-import type { EmbeddingWriter, Tombstone } from './writer.ts';
+import type { EmbeddingWriter } from './writer.ts';
 
 interface SinkOptions {
   readonly collections: Collections;
@@ -32,7 +32,8 @@ const MIN_PART_ROWS = 250;
  * Milvus has no conditional write, so the guard is read, compare, write: right while each key has one writer. What was
  * offered is settled before the next batch is begun, so a batch reads what the one before it wrote, or remembers it.
  *
- * Who owns a key is the log's affair: each write is begun only while the tenure lasts, and given up at its end.
+ * Who owns a key is the log's affair: each call is begun only while the tenure lasts, and given up at its end. A read, too: a server
+ * that hangs would keep the keys from whoever is to have them.
  *
  * A batch has each key once, so it is done in parts that need not wait for each other: one part's versions are read
  * while another's rows are written.
@@ -46,14 +47,14 @@ export function openSink(options: SinkOptions): Sink {
     close: async () => {},
     applyDistinct: (_kind, changes, tenure) =>
       inOrder(async () => {
-        if (!(await collections.hasTombstones())) {
+        if (!(await collections.hasTombstones(tenure))) {
           throw new ChangeoverError('mismatch', `There is no collection ${collections.tombstones}.`, {
             hint: 'Let the store be prepared first.',
           });
         }
         try {
           const outcomes = new Map<string, Outcome>();
-          const recollection = await memory.recollect();
+          const recollection = await memory.recollect(tenure);
           const parts = partsOf(changes as readonly ChangeOf<'embedding'>[], options);
           await forEachLimited(parts, inFlight, (part) =>
             new Part({ ...options, recollection, outcomes, tenure }, part).apply(),
@@ -110,7 +111,7 @@ class Part {
 
   /** By key: what is remembered, and of the rest what is read. */
   async #held(): Promise<ReadonlyMap<string, HeldVersions>> {
-    const { versions, recollection } = this.#options;
+    const { versions, recollection, tenure } = this.#options;
     const held = new Map<string, HeldVersions>();
     const unknown: string[] = [];
     for (const { key } of this.#changes) {
@@ -119,7 +120,7 @@ class Part {
       else held.set(key, remembered);
     }
     if (unknown.length === 0) return held;
-    const read = await versions.held(unknown, recollection.consistency);
+    const read = await versions.held(unknown, { consistency: recollection.consistency, tenure });
     if (held.size === 0) return read;
     for (const [key, found] of read) held.set(key, found);
     return held;
@@ -156,10 +157,11 @@ class Part {
 
   /** The first embedding of all decides which space the collection has. */
   async #checkSpace(newer: readonly ChangeOf<'embedding'>[]): Promise<void> {
-    const { collections } = this.#options;
+    const { collections, tenure } = this.#options;
     for (const change of newer) {
       const embedding = change.after as Embedding;
-      const space = (await collections.space()) ?? (await collections.makeEmbeddings(spaceOf(embedding)));
+      const space =
+        (await collections.space(tenure)) ?? (await collections.makeEmbeddings(spaceOf(embedding), tenure));
       if (this.#passes(change, spaceFault(embedding, space))) {
         this.#upserts.push({ version: change.version, embedding });
       }

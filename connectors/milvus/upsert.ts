@@ -1,10 +1,11 @@
-import type { MilvusClient, RowData } from '@zilliz/milvus2-sdk-node';
+import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { ChangeoverError, type ErrorCode, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Tenure } from '../connector.ts';
 import type { Calls } from './calls.ts';
 import { counted, type Mutation } from './counted.ts';
-import { EMBEDDING_FIELDS, embeddingRow, type VersionedEmbedding } from './rows.ts';
+import { EMBEDDING_FIELDS, type VersionedEmbedding } from './rows.ts';
+import { embeddingsRequest } from './upsert-columns.ts';
 import { DATA_TYPES, encodeUpsert } from './upsert-request.ts';
 import { upsertSample } from './upsert-sample.ts';
 import type { Wire } from './wire.ts';
@@ -37,8 +38,8 @@ const TYPES: Readonly<Record<(typeof EMBEDDING_FIELDS)[number], number>> = {
 };
 
 /**
- * Upserts embeddings in our own encoding, and by the client where that does not serve: a collection that has become
- * another one than we make, or a server that refuses our bytes. What is refused is offered again through the client:
+ * Upserts embeddings in our own encoding, and in that of the client's types where ours does not serve: a collection that has more
+ * columns than we make, or a server that refuses our bytes. What is refused is offered again in the other encoding:
  * where that is refused as well, the rows are at fault, and the error says so; where it is not, our encoding is, and
  * this process leaves it alone from then on.
  */
@@ -46,63 +47,92 @@ export function createUpsert({ client, wire, call, logger }: UpsertOptions): Ups
   let serves = true;
   let isProven = false;
   const leave = (collection: string, reason: string): void => {
-    if (serves) logger.warn({ collection, reason }, 'Milvus is written through its client, which is slower');
+    if (serves)
+      logger.warn({ collection, reason }, 'Milvus is written in the encoding of its client, which is slower');
     serves = false;
   };
   return async (collection, embeddings, tenure) => {
-    const mutate = (write: (withinMs: number) => Promise<Mutation>) =>
-      call('Upsert', async (ms) => counted('Upsert', await write(ms), embeddings.length), { tenure });
-    const schema = serves ? await knownSchema(collection) : undefined;
+    const mutate = (send: (withinMs: number) => Promise<object>) =>
+      call('Upsert', async (ms) => counted('Upsert', (await send(ms)) as Mutation, embeddings.length), {
+        tenure,
+      });
+    const schema = serves ? await knownSchema(collection, tenure) : undefined;
     let refusal: ChangeoverError | undefined;
     if (schema !== undefined) {
       const { dimension, timestamp } = schema;
       const bytes = encodeUpsert({ collection, dimension, schemaTimestamp: timestamp, embeddings });
       try {
-        await mutate(async (ms) => (await wire.sendBytes('Upsert', bytes, ms)) as Mutation);
+        await mutate((ms) => wire.sendBytes('Upsert', bytes, ms));
         return;
       } catch (error) {
         if (!isRefusal(error)) throw error;
         refusal = error;
       }
     }
-    const data = embeddings.map(embeddingRow) as RowData[];
-    await mutate((timeout) => client.upsert({ collection_name: collection, data, timeout }));
+    const request = embeddingsRequest(collection, embeddings);
+    await mutate((ms) => wire.send('Upsert', request, ms));
     if (refusal === undefined) return;
-    // The client has looked at the schema again, where it was that which had changed.
-    const now = await knownSchema(collection);
-    if (now === undefined || now.timestamp === schema?.timestamp) leave(collection, messageOf(refusal));
+    // This one names no schema, so it is taken also where it was that which had changed.
+    const { timestamp } = await described(collection, { cache: false, tenure });
+    if (timestamp === schema?.timestamp) leave(collection, messageOf(refusal));
   };
 
-  /** Undefined where the client is to be used: it goes by what the server says that the collection has. */
-  async function knownSchema(collection: string): Promise<KnownSchema | undefined> {
-    // From the client's cache, which its own upsert renews when the server says that the schema is another one.
-    const ask = () => client.describeCollection({ collection_name: collection, cache: true });
-    const { schema, update_timestamp, update_timestamp_str } = await call('DescribeCollection', ask);
-    const { fields, enable_dynamic_field } = schema;
-    const dimension = Number(fields.find(({ name }) => name === 'vector')?.dim);
-    const asMade =
-      enable_dynamic_field !== true &&
-      fields.length === EMBEDDING_FIELDS.length &&
-      EMBEDDING_FIELDS.every((name, place) => {
-        const field = fields[place];
-        return field?.name === name && field.dataType === TYPES[name] && isPlain(field);
-      });
-    if (!asMade) leave(collection, 'its fields are not those that Changeover makes');
-    else if (await proven())
-      return { dimension, timestamp: BigInt(update_timestamp_str || update_timestamp || 0) };
+  /** Undefined where the other encoding is to be used. */
+  async function knownSchema(
+    collection: string,
+    tenure: Tenure | undefined,
+  ): Promise<KnownSchema | undefined> {
+    const { fields, isDynamic, ...schema } = await described(collection, { cache: true, tenure });
+    for (const [name, type] of Object.entries(TYPES)) {
+      const field = fields.find((each) => each.name === name);
+      if (field?.dataType !== type || !isPlain(field)) throw notOurs(collection, name);
+    }
+    const asMade = !isDynamic && EMBEDDING_FIELDS.every((name, place) => fields[place]?.name === name);
+    if (!asMade || fields.length !== EMBEDDING_FIELDS.length) {
+      leave(collection, 'its fields are not those that Changeover makes');
+    } else if (proven()) return schema;
     else leave(collection, 'its client encodes an upsert otherwise than Changeover');
     return undefined;
+  }
+
+  async function described(
+    collection: string,
+    { cache, tenure }: { readonly cache: boolean; readonly tenure: Tenure | undefined },
+  ) {
+    const ask = (timeout: number) =>
+      client.describeCollection({ collection_name: collection, cache, timeout });
+    const { schema, update_timestamp, update_timestamp_str } = await call('DescribeCollection', ask, {
+      tenure,
+    });
+    const { fields, enable_dynamic_field } = schema;
+    return {
+      fields,
+      isDynamic: enable_dynamic_field === true,
+      dimension: Number(fields.find(({ name }) => name === 'vector')?.dim),
+      timestamp: BigInt(update_timestamp_str || update_timestamp || 0),
+    };
   }
 
   /**
    * Once in a process, before anything is sent: 2.3 takes a request with a column in the wrong place into its log, and
    * dies of it, again at each start.
    */
-  async function proven(): Promise<boolean> {
+  function proven(): boolean {
     const { bytes, request } = upsertSample();
-    isProven ||= await wire.says('Upsert', bytes, request).catch(() => false);
+    isProven ||= wire.says('Upsert', bytes, request);
     return isProven;
   }
+}
+
+/** In neither encoding: a server may take a column that is not of its type, and die of it later. */
+function notOurs(collection: string, field: string): ChangeoverError {
+  return new ChangeoverError(
+    'mismatch',
+    `Collection ${collection} of Milvus has another field ${field} than Changeover makes.`,
+    {
+      hint: 'Name another collection, or drop this one and let the store be prepared again.',
+    },
+  );
 }
 
 interface DescribedField {

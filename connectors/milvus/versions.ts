@@ -1,3 +1,4 @@
+import type { Tenure } from '../connector.ts';
 import type { MilvusConnection, SeesUntil } from './connection.ts';
 import { idIn } from './filter.ts';
 import { type MilvusRow, VERSION_FIELDS, versionOf } from './rows.ts';
@@ -48,6 +49,11 @@ export function* filterParts(ids: readonly string[], maxIds = MAX_FILTER_IDS): G
 /** How fresh what the guard compares with must be. */
 export type Consistency = 'Strong' | SeesUntil;
 
+interface ReadOptions {
+  readonly consistency?: Consistency;
+  readonly tenure?: Tenure | undefined;
+}
+
 export class VersionReader {
   readonly #connection: MilvusConnection;
   readonly #collections: FoundCollections;
@@ -58,14 +64,8 @@ export class VersionReader {
   }
 
   /** Of the ids that the store has heard of; by the store's only writer, so the two reads may be at once. */
-  async held(
-    ids: readonly string[],
-    consistency: Consistency = 'Strong',
-  ): Promise<ReadonlyMap<string, HeldVersions>> {
-    const [rows, tombstones] = await Promise.all([
-      this.rows(ids, consistency),
-      this.tombstones(ids, consistency),
-    ]);
+  async held(ids: readonly string[], options: ReadOptions = {}): Promise<ReadonlyMap<string, HeldVersions>> {
+    const [rows, tombstones] = await Promise.all([this.rows(ids, options), this.tombstones(ids, options)]);
     const held = new Map<string, HeldVersions>();
     for (const id of new Set([...rows.keys(), ...tombstones.keys()])) {
       held.set(id, { row: rows.get(id), tombstone: tombstones.get(id) });
@@ -73,31 +73,25 @@ export class VersionReader {
     return held;
   }
 
-  async rows(
-    ids: readonly string[],
-    consistency: Consistency = 'Strong',
-  ): Promise<ReadonlyMap<string, number>> {
-    const exists = (await this.#collections.space()) !== undefined;
-    return exists ? this.#read(this.#collections.embeddings, ids, consistency) : new Map();
+  async rows(ids: readonly string[], options: ReadOptions = {}): Promise<ReadonlyMap<string, number>> {
+    const exists = (await this.#collections.space(options.tenure)) !== undefined;
+    return exists ? this.#read(this.#collections.embeddings, ids, options) : new Map();
   }
 
-  async tombstones(
-    ids: readonly string[],
-    consistency: Consistency = 'Strong',
-  ): Promise<ReadonlyMap<string, number>> {
-    const exists = await this.#collections.hasTombstones();
-    return exists ? this.#read(this.#collections.tombstones, ids, consistency) : new Map();
+  async tombstones(ids: readonly string[], options: ReadOptions = {}): Promise<ReadonlyMap<string, number>> {
+    const exists = await this.#collections.hasTombstones(options.tenure);
+    return exists ? this.#read(this.#collections.tombstones, ids, options) : new Map();
   }
 
   async #read(
     collection: string,
     ids: readonly string[],
-    consistency: Consistency,
+    { consistency = 'Strong', tenure }: ReadOptions,
   ): Promise<ReadonlyMap<string, number>> {
     const versions = new Map<string, number>();
     for (const part of filterParts(ids)) {
       const request = { collection, filter: idIn(part), fields: VERSION_FIELDS, consistency };
-      const found = await this.#connection.query(request);
+      const found = await this.#connection.query(request, tenure);
       for (const row of found) versions.set(row.id as string, newest(versions.get(row.id as string), row));
     }
     return versions;

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
 
-type ServiceClient = Awaited<ReturnType<MilvusClient['channelPool']['acquire']>>;
 /** As the client has loaded them from its own `.proto` files. */
 type Methods = Readonly<Record<string, Method | undefined>>;
 interface Method {
@@ -14,7 +13,7 @@ interface Method {
 /** Calls past the methods of the official client, on its own channels. */
 export interface Wire {
   /** True where these bytes say what the client would say of this request. False, too, where it has no such call. */
-  says(method: string, bytes: Buffer, request: object): Promise<boolean>;
+  says(method: string, bytes: Buffer, request: object): boolean;
   /** Sends a request that is encoded already. When that time is over it has ended, or is not sent. */
   sendBytes(method: string, request: Buffer, withinMs: number): Promise<object>;
   send(method: string, request: object, withinMs: number): Promise<object>;
@@ -39,55 +38,55 @@ class EncodedRequest {
 /**
  * The client's channels come from its pool, with its credentials and interceptors, and answers are decoded by the types
  * that it has loaded. An answer is what the client's own method would have got, UNIMPLEMENTED as an empty one included.
+ *
+ * A deadline begins when the call is asked for. The client's own methods count it from when the pool has given them a channel, and the pool
+ * lets them wait for as long as its ten are taken by calls that hang.
  */
 export function wireOf(client: MilvusClient): Wire {
-  const withService = async <T>(work: (service: ServiceClient) => Promise<T>): Promise<T> => {
-    const service = await client.channelPool.acquire();
-    try {
-      return await work(service);
-    } finally {
-      await client.channelPool.release(service);
-    }
-  };
-  const call = <T extends object>(
+  const methods = methodsOf(client);
+  const call = async <T extends object>(
     name: string,
     request: T,
     withinMs: number,
     serialise?: (request: T) => Buffer,
-  ) => {
-    // From now, and not from when there is a channel.
-    const deadline = new Date(Date.now() + withinMs);
-    return withService((service) => {
-      const method = methodsOf(service)[name];
-      if (method === undefined) throw new Error(`the client knows no ${name}`);
-      const { path, requestSerialize, responseDeserialize } = method;
-      return new Promise<object>((resolve, reject) => {
+  ): Promise<object> => {
+    const method = methods[name];
+    if (method === undefined) throw new Error(`the client knows no ${name}`);
+    const endMs = performance.now() + withinMs;
+    const service = await client.channelPool.acquire();
+    try {
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) throw new Error(`${name} timed out waiting for a channel`);
+      return await new Promise<object>((resolve, reject) => {
         service.makeUnaryRequest(
-          path,
-          serialise ?? requestSerialize,
-          responseDeserialize,
+          method.path,
+          serialise ?? method.requestSerialize,
+          method.responseDeserialize,
           request,
-          { deadline },
+          { deadline: new Date(Date.now() + leftMs) },
           (error: unknown, answer?: object) => (error ? reject(error) : resolve(answer ?? {})),
         );
       });
-    });
+    } finally {
+      await client.channelPool.release(service);
+    }
   };
   return {
-    says: (name, bytes, request) =>
-      withService(async (service) => {
-        const method = methodsOf(service)[name];
-        if (method === undefined) return false;
-        const theirs = method.requestDeserialize(method.requestSerialize(request));
-        return isDeepStrictEqual(method.requestDeserialize(bytes), theirs);
-      }),
+    says: (name, bytes, request) => {
+      const method = methods[name];
+      if (method === undefined) return false;
+      const theirs = method.requestDeserialize(method.requestSerialize(request));
+      return isDeepStrictEqual(method.requestDeserialize(bytes), theirs);
+    },
     sendBytes: (method, request, withinMs) =>
       call(method, new EncodedRequest(request), withinMs, EncodedRequest.serialise),
     send: (method, request, withinMs) => call(method, request, withinMs),
   };
 }
 
-function methodsOf(service: ServiceClient): Methods {
-  const { service: methods } = service.constructor as unknown as { readonly service?: Methods };
-  return typeof service.makeUnaryRequest === 'function' && methods !== undefined ? methods : {};
+function methodsOf(client: MilvusClient): Methods {
+  const { _MilvusService } = client as unknown as {
+    readonly _MilvusService?: { readonly service?: Methods };
+  };
+  return _MilvusService?.service ?? {};
 }

@@ -1,13 +1,8 @@
 import type { Tenure } from '../connector.ts';
 import type { MilvusConnection } from './connection.ts';
-import { tombstoneRow, type VersionedEmbedding } from './rows.ts';
+import type { Tombstone, VersionedEmbedding } from './rows.ts';
 import type { FoundCollections } from './schema.ts';
 import { filterParts } from './versions.ts';
-
-export interface Tombstone {
-  readonly id: string;
-  readonly version: number;
-}
 
 /** Writes what the guard has let pass; no write lasts longer than the tenure. */
 export interface EmbeddingWriter {
@@ -21,12 +16,7 @@ export interface EmbeddingWriter {
 export function createWriter(connection: MilvusConnection, collections: FoundCollections): EmbeddingWriter {
   return {
     upsert: (embeddings, tenure) => connection.upsertEmbeddings(collections.embeddings, embeddings, tenure),
-    bury: (tombstones, tenure) =>
-      connection.upsert(
-        collections.tombstones,
-        tombstones.map(({ id, version }) => tombstoneRow(id, version)),
-        tenure,
-      ),
+    bury: (tombstones, tenure) => connection.upsertTombstones(collections.tombstones, tombstones, tenure),
     async remove(ids, tenure) {
       for (const part of filterParts(ids)) await connection.remove(collections.embeddings, part, tenure);
     },

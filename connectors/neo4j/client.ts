@@ -47,7 +47,11 @@ export interface Neo4jClient extends Closable {
   /** The rows of a statement whose answer may be larger than memory, in batches. */
   stream(text: string, parameters?: Parameters): AsyncIterable<readonly Row[]>;
   /** A statement about indexes and constraints, or one that manages its own transaction. */
-  runAlone(text: string, parameters?: Parameters): Promise<readonly Row[]>;
+  runAlone(
+    text: string,
+    parameters?: Parameters,
+    options?: Pick<TransactionOptions, 'timeoutMs'>,
+  ): Promise<readonly Row[]>;
   /** A statement on the database `system`, where triggers are managed. */
   runOnSystem(text: string, parameters?: Parameters): Promise<readonly Row[]>;
 }

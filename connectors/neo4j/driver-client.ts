@@ -112,16 +112,24 @@ export class DriverClient implements Neo4jClient {
     return await retry(attempt, { policy: CONFLICT_RETRY, retryable: isPassingConflict });
   }
 
-  async runAlone(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
-    return await this.#runAlone(text, parameters, this.database);
+  async runAlone(
+    text: string,
+    parameters: Parameters = {},
+    { timeoutMs }: Pick<TransactionOptions, 'timeoutMs'> = {},
+  ): Promise<readonly Row[]> {
+    return await this.#runAlone(text, parameters, this.database, timeoutMs);
   }
 
   async runOnSystem(text: string, parameters: Parameters = {}): Promise<readonly Row[]> {
     return await this.#runAlone(text, parameters, SYSTEM);
   }
 
-  async #runAlone(text: string, parameters: Parameters, database: string): Promise<readonly Row[]> {
-    const timeout = this.#options.queryTimeoutMs;
+  async #runAlone(
+    text: string,
+    parameters: Parameters,
+    database: string,
+    timeout = this.#options.queryTimeoutMs,
+  ): Promise<readonly Row[]> {
     const work = async (session: Session) =>
       (await session.run(text, parameters, { timeout, metadata: FOLLOWER })).records;
     return await this.#inSession(timeout, work, database);

@@ -2,7 +2,7 @@ import type { Neo4jClient } from './client.ts';
 import { LOCK_PROPERTY, quoted } from './names.ts';
 import { BOOK, type OutboxNames } from './outbox-names.ts';
 import { makeUnique, type UniqueRule } from './schema.ts';
-import { runSchemaCommand } from './schema-command.ts';
+import { awaitIndexes, runSchemaCommand, SCHEMA_TIMEOUT_MS } from './schema-command.ts';
 
 /** What the outbox rests on: one drainer, one memory of each event. */
 function uniqueRules({ relay, lost, event }: OutboxNames): readonly UniqueRule[] {
@@ -39,7 +39,11 @@ export async function makeOutbox(client: Neo4jClient, names: OutboxNames): Promi
       `CREATE INDEX ${quoted(name)} IF NOT EXISTS FOR (n:${quoted(label)}) ON (${columns})`,
     );
   }
-  await client.runAlone('CALL db.awaitIndexes()');
+  const rules = [...uniqueRules(names), ...indexRules(names)];
+  await awaitIndexes(
+    client,
+    rules.map(({ label }) => label),
+  );
 }
 
 /** Whether the outbox is there to be written to. */
@@ -61,6 +65,10 @@ export async function removeOutbox(client: Neo4jClient, names: OutboxNames): Pro
     await client.runAlone(`DROP INDEX ${quoted(name)} IF EXISTS`);
   }
   for (const label of [names.relay, names.event]) {
-    await client.runAlone(`MATCH (n:${quoted(label)}) CALL (n) { DELETE n } IN TRANSACTIONS OF 10000 ROWS`);
+    await client.runAlone(
+      `MATCH (n:${quoted(label)}) CALL (n) { DELETE n } IN TRANSACTIONS OF 10000 ROWS`,
+      {},
+      { timeoutMs: SCHEMA_TIMEOUT_MS },
+    );
   }
 }

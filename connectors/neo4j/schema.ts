@@ -4,7 +4,7 @@ import type { StoreContext } from '../connector.ts';
 import type { Neo4jClient } from './client.ts';
 import { claimLabels, requireClaim } from './mark.ts';
 import { LOCK_PROPERTY, type Names, quoted } from './names.ts';
-import { runSchemaCommand } from './schema-command.ts';
+import { awaitIndexes, runSchemaCommand, SCHEMA_TIMEOUT_MS } from './schema-command.ts';
 
 /** A rule that the guard rests on: `MERGE` without it makes two nodes when two transactions meet. */
 export interface UniqueRule {
@@ -67,29 +67,36 @@ export async function prepareSchema(scope: SchemaScope): Promise<void> {
       'CREATE INDEX changeover_KNOWS_strength IF NOT EXISTS FOR ()-[r:KNOWS]-() ON (r.strength)',
     );
   }
-  await client.runAlone('CALL db.awaitIndexes()');
+  await awaitIndexes(client, [...uniqueRules(scope).map(({ label }) => label), 'KNOWS']);
 }
 
-export async function makeUnique(client: Neo4jClient, { label, properties }: UniqueRule): Promise<void> {
+/** Asked for first: only a constraint that is not there yet may take its time. */
+export async function makeUnique(client: Neo4jClient, rule: UniqueRule): Promise<void> {
+  if ((await missingOf(client, [rule])).length === 0) return;
+  const { label, properties } = rule;
   const name = quoted(`changeover_${label}_key`);
   const key = properties.map((property) => `n.${property}`).join(', ');
   await runSchemaCommand(
     client,
     `CREATE CONSTRAINT ${name} IF NOT EXISTS FOR (n:${quoted(label)}) REQUIRE (${key}) IS UNIQUE`,
+    {},
+    { timeoutMs: SCHEMA_TIMEOUT_MS },
   );
 }
 
 /** What is missing of the rules, by label. */
 export async function missingRules(scope: SchemaScope): Promise<readonly string[]> {
-  const rows = await scope.client.runAlone(
+  return await missingOf(scope.client, uniqueRules(scope));
+}
+
+async function missingOf(client: Neo4jClient, rules: readonly UniqueRule[]): Promise<readonly string[]> {
+  const rows = await client.runAlone(
     `SHOW CONSTRAINTS YIELD type, entityType, labelsOrTypes, properties
      WHERE entityType = 'NODE' AND type IN ['UNIQUENESS', 'NODE_PROPERTY_UNIQUENESS', 'NODE_KEY']
      RETURN labelsOrTypes[0] AS label, properties`,
   );
   const there = new Set(rows.map((row) => ruleName(row.get('label'), row.get('properties'))));
-  return uniqueRules(scope)
-    .map(({ label, properties }) => ruleName(label, properties))
-    .filter((name) => !there.has(name));
+  return rules.map(({ label, properties }) => ruleName(label, properties)).filter((name) => !there.has(name));
 }
 
 function ruleName(label: string, properties: readonly string[]): string {

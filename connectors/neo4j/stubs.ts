@@ -1,7 +1,7 @@
 import { PURGE_BATCH, type PurgeOptions, type StubCount, type Stubs } from '../upkeep.ts';
 import { removeIdleStubs } from './lock-nodes.ts';
 import { type NodeNames, quoted } from './names.ts';
-import { labelsOf } from './schema.ts';
+import { labelsOf, requirePrepared } from './schema.ts';
 import type { StoreScope } from './scope.ts';
 
 /** How many that are awaited are named. */
@@ -27,6 +27,8 @@ export function stubsOf(scope: StoreScope): Stubs {
       };
     },
     async *removeIdle(options) {
+      // Without the property of the lock, or the index of the hint, no statement does what it says (lock-nodes.ts).
+      if (all.length > 0) await requirePrepared(scope);
       for (const names of all) yield* removeAllIdle(scope, names, options);
     },
   };

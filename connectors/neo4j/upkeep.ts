@@ -2,6 +2,7 @@ import type { Kind } from '../../schemas/kinds.ts';
 import { PURGE_BATCH, type PurgeOptions, type TombstoneCount, type Upkeep } from '../upkeep.ts';
 import { lockNodes, removeIdleStubs } from './lock-nodes.ts';
 import { type Names, type NodeNames, quoted } from './names.ts';
+import { requirePrepared } from './schema.ts';
 import type { StoreScope } from './scope.ts';
 import { stubsOf } from './stubs.ts';
 
@@ -57,13 +58,17 @@ interface Grave {
   readonly guardIds: readonly (string | null)[];
 }
 
-/** Walks all of them by their unique key, so that those which stay are looked at once. */
+/**
+ * Walks all of them by their unique key, so that those which stay are looked at once. Without what `prepare` makes nothing is removed, as
+ * nothing is written: no lock would hold.
+ */
 async function* purge(
   scope: StoreScope,
   graves: Graves,
   before: number,
   { limit = PURGE_BATCH, signal }: PurgeOptions = {},
 ): AsyncGenerator<number> {
+  let prepared = false;
   for (let after = ''; ; ) {
     signal?.throwIfAborted();
     const page = await readPage(scope, graves, after, limit);
@@ -71,6 +76,10 @@ async function* purge(
     if (last === undefined) return;
     after = last.key;
     const old = page.filter(isOlder(before));
+    if (old.length > 0 && !prepared) {
+      await requirePrepared(scope);
+      prepared = true;
+    }
     yield old.length === 0 ? 0 : await purgeSome(scope, graves, before, old);
   }
 }

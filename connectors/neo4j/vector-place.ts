@@ -1,6 +1,6 @@
 import type { Change, ChangeOf, EntityOf } from '../../schemas/change.ts';
 import type { StoreScope } from './scope.ts';
-import { makeVectorIndex, vectorDimension } from './vector-index.ts';
+import { indexedDimension, makeVectorIndex, vectorDimension } from './vector-index.ts';
 
 /** What vectors the place of the embeddings takes: one space, one dimension (a mix ruins every search in it). */
 export interface VectorPlace {
@@ -21,7 +21,11 @@ export function vectorPlace({ client, names, options }: StoreScope): VectorPlace
       found = mostFrequentDimension(changes);
       // Only where there are no vectors yet: an application that has some and no index wants none. Keeping one up to date
       // costs each write of a vector some 30 ms of a processor (docs/measurements.md).
-      if (found !== undefined) await makeVectorIndex(client, label, found, options.space);
+      if (found !== undefined) {
+        await makeVectorIndex(client, label, found, options.space);
+        // Another process may have been quicker, with another dimension.
+        found = (await indexedDimension(client, label)) ?? found;
+      }
     }
     // No vector is written before the index stands.
     dimension = found;

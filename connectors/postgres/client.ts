@@ -36,7 +36,7 @@ export interface PostgresClient extends Queries, Closable {
 const OLDEST_VERSION = 14;
 /** The server gives up first, so that the answer says why; the client only when no answer comes at all. */
 const CLIENT_GRACE_MS = 5_000;
-const CLOSE_WITHIN_MS = 5_000;
+const CLOSE_WITHIN_MS = 2_000;
 
 export async function openPostgres(options: PostgresOptions, logger: Logger): Promise<PostgresClient> {
   const target = await readTarget(options);

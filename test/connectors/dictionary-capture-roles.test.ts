@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { thisProcess } from '../../connectors/dictionary/journal/lock.ts';
@@ -19,6 +20,30 @@ describe('the claim on a dictionary’s outbox', () => {
     const own = await capture.claim();
     assert.ok(own !== undefined);
     await own.close();
+  });
+
+  it('takes away what a relay that was killed had begun to write, and nothing else', async (t) => {
+    const file = dictionaryFile(t, {});
+    const { capture } = await openedCapture(t, file);
+    const { pid: dead } = spawnSync(process.execPath, ['--version']);
+    const begun = [`.relayed.new-${dead}`, `.set-aside.new-${dead}`];
+    const others = [
+      `.relayed.new-${process.pid}`,
+      `.relayed.new-${dead}.kept`,
+      '.relayed.new-',
+      // Of the journal's owner, which the claim says nothing of.
+      `.journal.new-${dead}`,
+    ];
+    const there = (ends: readonly string[]) => ends.filter((end) => existsSync(`${file}${end}`));
+    for (const end of [...begun, ...others]) writeFileSync(`${file}${end}`, '{');
+    const drain = await capture.claim();
+    assert.ok(drain !== undefined);
+    assert.deepEqual([there(begun), there(others)], [[], others]);
+    const later = begun.slice(0, 1);
+    for (const end of later) writeFileSync(`${file}${end}`, '{');
+    assert.equal(await capture.claim(), undefined);
+    assert.deepEqual(there(later), later, 'who has no claim takes nothing away');
+    await drain.close();
   });
 
   it('of a relay that nobody here can look at is an error that names the file to remove', async (t) => {

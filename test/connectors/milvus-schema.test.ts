@@ -111,6 +111,32 @@ it('a collection that another process began and never finished is finished by th
   }
 });
 
+it('a collection that was given more than we make is still written and read, by the types of the client', async () => {
+  const options = testOptions();
+  const store = await openStore(options);
+  try {
+    const embedding = sampleEntity('embedding', { name: 'dynamic' });
+    const space = spaceOf(embedding);
+    const { fields } = embeddingsShape(space, 'fast');
+    await asAdmin((client) =>
+      client.createCollection({
+        collection_name: options.collection,
+        description: markText({ owner: testContext, space }),
+        fields: [...fields],
+        enable_dynamic_field: true,
+      }),
+    );
+    await store.prepare();
+    assert.deepEqual(await store.sink.apply([upsert('embedding', embedding, V)]), [{ status: 'applied' }]);
+    const [held] = await store.source.get('embedding', [embedding.id]);
+    assert.deepEqual([held?.version, held?.entity?.metadata], [V, embedding.metadata]);
+    assert.deepEqual(Buffer.from(held?.entity?.vector ?? []), Buffer.from(embedding.vector));
+  } finally {
+    await store.close();
+    await dropCollections(options);
+  }
+});
+
 describe('a collection that is not ours', () => {
   const options = testOptions();
   after(() => dropCollections(options));

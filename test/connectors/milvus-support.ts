@@ -2,7 +2,9 @@ import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import type { Store, StoreContext } from '../../connectors/connector.ts';
 import { milvusConnector } from '../../connectors/milvus/connector.ts';
 import { type MilvusOptions, milvusOptions } from '../../connectors/milvus/options.ts';
+import type { MilvusRow, VersionedEmbedding } from '../../connectors/milvus/rows.ts';
 import { systemClock } from '../../core/clock.ts';
+import { isNegativeZero } from '../../core/json.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { uniqueName } from '../support/names.ts';
 import { testStack } from '../support/stack.ts';
@@ -42,4 +44,23 @@ export async function dropCollections({ collection }: MilvusOptions): Promise<vo
     await client.dropCollection({ collection_name: collection });
     await client.dropCollection({ collection_name: `${collection}_tombstones` });
   });
+}
+
+/** As the official client takes it. */
+export function embeddingRow({ version, embedding }: VersionedEmbedding): MilvusRow {
+  const { id, agentId, vector, metadata } = embedding;
+  const floats = Array.from(new Float32Array(Uint8Array.from(vector).buffer));
+  return { id, agent_id: agentId, vector: floats, version, metadata: asTheClientStringifies(metadata) };
+}
+
+interface RawJson {
+  rawJSON(text: string): unknown;
+}
+
+/** It stringifies by itself, and would lose −0. */
+function asTheClientStringifies(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { rawJSON } = JSON as unknown as RawJson;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, isNegativeZero(value) ? rawJSON('-0') : value]),
+  );
 }

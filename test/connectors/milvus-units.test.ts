@@ -4,7 +4,7 @@ import type { MilvusConnection } from '../../connectors/milvus/connection.ts';
 import { VersionMemory } from '../../connectors/milvus/memory.ts';
 import { milvusOptions } from '../../connectors/milvus/options.ts';
 import { pages } from '../../connectors/milvus/pages.ts';
-import { embeddingOf, embeddingRow, type MilvusRow } from '../../connectors/milvus/rows.ts';
+import { embeddingOf, type MilvusRow } from '../../connectors/milvus/rows.ts';
 import { Collections, FoundCollections } from '../../connectors/milvus/schema.ts';
 import { openSink } from '../../connectors/milvus/sink.ts';
 import { openSource } from '../../connectors/milvus/source.ts';
@@ -17,6 +17,7 @@ import { spaceOf } from '../../schemas/embedding-space.ts';
 import { WHOLE_RANGE } from '../../schemas/scan-order.ts';
 import { removal, upsert } from '../support/changes.ts';
 import { float32Bytes, sampleEntity } from '../support/entities.ts';
+import { embeddingRow } from './milvus-support.ts';
 
 const V = 1_700_000_000_000_000;
 const sample = (name: string) => sampleEntity('embedding', { name });

@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import fc from 'fast-check';
 import type { Store } from '../../connectors/connector.ts';
-import { embeddingRow, type VersionedEmbedding } from '../../connectors/milvus/rows.ts';
+import type { VersionedEmbedding } from '../../connectors/milvus/rows.ts';
+import { embeddingsRequest, tombstonesRequest } from '../../connectors/milvus/upsert-columns.ts';
 import { encodeUpsert } from '../../connectors/milvus/upsert-request.ts';
 import { upsertSample } from '../../connectors/milvus/upsert-sample.ts';
 import { wireOf } from '../../connectors/milvus/wire.ts';
@@ -16,7 +17,7 @@ import {
   TEST_DIMENSION,
 } from '../support/entities.ts';
 import { testStack } from '../support/stack.ts';
-import { dropCollections, openStore, testOptions } from './milvus-support.ts';
+import { dropCollections, embeddingRow, openStore, testOptions } from './milvus-support.ts';
 
 type Method = {
   requestSerialize(request: object): Buffer;
@@ -75,11 +76,15 @@ describe('the upsert that we write ourselves', () => {
     await dropCollections(options);
   });
 
-  it('says to the last bit what the client says', { timeout: 120_000 }, async () => {
+  const upsertMethod = async (): Promise<Method> => {
     const service = await client.channelPool.acquire();
     await client.channelPool.release(service);
     const { service: methods } = service.constructor as unknown as { service: Record<string, Method> };
-    const method = methods.Upsert as Method;
+    return methods.Upsert as Method;
+  };
+
+  it('says to the last bit what the client says, in both encodings', { timeout: 120_000 }, async () => {
+    const method = await upsertMethod();
     const { update_timestamp_str } = await client.describeCollection({ collection_name: collection });
     const byClient = interceptUpsert(client, method);
     await fc.assert(
@@ -89,18 +94,38 @@ describe('the upsert that we write ourselves', () => {
         );
         const schemaTimestamp = BigInt(update_timestamp_str || 0);
         const ours = encodeUpsert({ collection, dimension: TEST_DIMENSION, schemaTimestamp, embeddings });
-        assert.deepEqual(method.requestDeserialize(ours), method.requestDeserialize(theirs));
+        const wanted = method.requestDeserialize(theirs);
+        assert.deepEqual(method.requestDeserialize(ours), wanted);
+        const named = method.requestSerialize(embeddingsRequest(collection, embeddings));
+        assert.deepEqual(method.requestDeserialize(named), { ...wanted, schema_timestamp: '0' });
       }),
       { numRuns: 200 },
     );
   });
 
-  it('is found to say what the client says before the first is sent, and not when it would not', async () => {
+  it('says what the client says of tombstones', async () => {
+    const method = await upsertMethod();
+    const tombstones = [
+      { id: 'a "quoted" one', version: 7 },
+      { id: 'é', version: Number.MAX_SAFE_INTEGER },
+    ];
+    const data = tombstones.map((tombstone) => ({ ...tombstone, unused: [0, 0] }));
+    const collection_name = `${collection}_tombstones`;
+    const theirs = await interceptUpsert(
+      client,
+      method,
+    )(() => client.upsert({ collection_name, data: data as never }));
+    const ours = method.requestSerialize(tombstonesRequest(collection_name, tombstones));
+    const wanted = method.requestDeserialize(theirs);
+    assert.deepEqual(method.requestDeserialize(ours), { ...wanted, schema_timestamp: '0' });
+  });
+
+  it('is found to say what the client says before the first is sent, and not when it would not', () => {
     const wire = wireOf(client);
     const { bytes, request } = upsertSample();
-    assert.equal(await wire.says('Upsert', bytes, request), true);
-    assert.equal(await wire.says('Upsert', bytes, { ...request, num_rows: 3 }), false);
-    assert.equal(await wire.says('NoSuchCall', bytes, request), false);
+    assert.equal(wire.says('Upsert', bytes, request), true);
+    assert.equal(wire.says('Upsert', bytes, { ...request, num_rows: 3 }), false);
+    assert.equal(wire.says('NoSuchCall', bytes, request), false);
   });
 
   it('is not sent when a vector is not as long as the collection says', () => {

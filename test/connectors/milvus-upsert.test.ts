@@ -21,21 +21,23 @@ const FIELDS = [
   field('metadata', 23),
 ];
 
-/** What no real server can be made to do: to refuse our bytes and to take the client's. */
+/** What no real server can be made to do: to refuse our bytes and to take those of the client's types. */
 function upsertOver({
   wire,
-  client = [DONE],
+  named = [DONE],
   fields = FIELDS,
   timestamps = ['0'],
   says = true,
+  isDynamic = false,
 }: {
   readonly wire: readonly unknown[];
-  readonly client?: readonly unknown[];
+  readonly named?: readonly unknown[];
   readonly fields?: readonly object[];
   readonly timestamps?: readonly string[];
   readonly says?: boolean;
+  readonly isDynamic?: boolean;
 }) {
-  const asked = { wire: 0, client: 0, described: 0 };
+  const asked = { wire: 0, named: 0, described: 0 };
   const warnings: string[] = [];
   const answer = (answers: readonly unknown[], index: number): unknown => {
     const given = answers[Math.min(index, answers.length - 1)];
@@ -46,15 +48,14 @@ function upsertOver({
     client: {
       describeCollection: async () => ({
         status: { error_code: 'Success', code: 0 },
-        schema: { fields, enable_dynamic_field: false },
+        schema: { fields, enable_dynamic_field: isDynamic },
         update_timestamp_str: answer(timestamps, asked.described++),
       }),
-      upsert: async () => answer(client, asked.client++),
     } as never,
     wire: {
-      says: async () => says,
+      says: () => says,
       sendBytes: async () => answer(wire, asked.wire++) as object,
-      send: async () => ({}),
+      send: async () => answer(named, asked.named++) as object,
     },
     call: createCalls({ where: 'here', timeoutMs: 50, clock: patient }),
     logger: { ...silentLogger, warn: (_fields, message) => warnings.push(message) },
@@ -70,22 +71,22 @@ describe('an upsert that the server does not take from us', () => {
     ['cannot read it', [UNREADABLE]],
     ['finds it wrong', [status(1100)]],
   ] as const) {
-    it(`is made by the client, from then on at once, when the server ${what}`, async () => {
+    it(`is made in the encoding of the client's types, from then on at once, when the server ${what}`, async () => {
       const { upsert, asked, warnings } = upsertOver({ wire: answers });
       await upsert();
-      assert.equal(asked.client, 1);
+      assert.equal(asked.named, 1);
       const { wire } = asked;
       await upsert();
-      assert.deepEqual([asked.wire, asked.client], [wire, 2]);
-      assert.deepEqual(warnings, ['Milvus is written through its client, which is slower']);
+      assert.deepEqual([asked.wire, asked.named], [wire, 2]);
+      assert.deepEqual(warnings, ['Milvus is written in the encoding of its client, which is slower']);
     });
   }
 
-  it('is the fault of its rows when the client is refused as well', async () => {
-    const { upsert, asked, warnings } = upsertOver({ wire: [status(1100), DONE], client: [status(1100)] });
+  it('is the fault of its rows when the other encoding is refused as well', async () => {
+    const { upsert, asked, warnings } = upsertOver({ wire: [status(1100), DONE], named: [status(1100)] });
     await assert.rejects(upsert(), { code: 'change-rejected' });
     await upsert();
-    assert.deepEqual([asked.wire, asked.client, warnings.length], [2, 1, 0]);
+    assert.deepEqual([asked.wire, asked.named, warnings.length], [2, 1, 0]);
   });
 
   it('is the fault of a schema that has changed when it has', async () => {
@@ -95,36 +96,44 @@ describe('an upsert that the server does not take from us', () => {
     });
     await upsert();
     await upsert();
-    assert.deepEqual([asked.wire, asked.client, warnings.length], [2, 1, 0]);
+    assert.deepEqual([asked.wire, asked.named, warnings.length], [2, 1, 0]);
   });
 
-  it('is not offered through the client for what is passing', async () => {
+  it('is not offered in the other encoding for what is passing', async () => {
     const { upsert, asked } = upsertOver({ wire: [status(101)] });
     await assert.rejects(upsert(), { code: 'unreachable', retryable: true });
-    assert.equal(asked.client, 0);
+    assert.equal(asked.named, 0);
   });
 
   it('is no success when the server did not do all of it', async () => {
     const { upsert, asked } = upsertOver({ wire: [{ ...DONE, upsert_cnt: '0' }] });
     await assert.rejects(upsert(), { code: 'internal', retryable: true });
-    assert.equal(asked.client, 0);
+    assert.equal(asked.named, 0);
   });
 
-  it('is left to the client where that encodes it otherwise', async () => {
+  it('is left to the types of the client where those encode it otherwise', async () => {
     const { upsert, asked, warnings } = upsertOver({ wire: [DONE], says: false });
     await upsert();
-    assert.deepEqual([asked.wire, asked.client, warnings.length], [0, 1, 1]);
+    assert.deepEqual([asked.wire, asked.named, warnings.length], [0, 1, 1]);
   });
 
-  it('is left to the client where the collection is not as we make it', async () => {
+  it('is left to the types of the client where the collection has more than we make', async () => {
+    for (const more of [{ fields: [...FIELDS, field('more', 5)] }, { isDynamic: true }]) {
+      const { upsert, asked, warnings } = upsertOver({ wire: [DONE], ...more });
+      await upsert();
+      assert.deepEqual([asked.wire, asked.named, warnings.length], [0, 1, 1]);
+    }
+  });
+
+  it('is not sent at all where a column of ours is another one there: a server may take it and die of it', async () => {
     for (const fields of [
-      [...FIELDS, field('more', 5)],
+      FIELDS.toSpliced(1, 1),
       FIELDS.with(3, field('version', 21)),
       FIELDS.with(3, field('version', 5, { nullable: true })),
     ]) {
-      const { upsert, asked, warnings } = upsertOver({ wire: [DONE], fields });
-      await upsert();
-      assert.deepEqual([asked.wire, asked.client, warnings.length], [0, 1, 1]);
+      const { upsert, asked } = upsertOver({ wire: [DONE], fields });
+      await assert.rejects(upsert(), { code: 'mismatch', message: /another field (version|agent_id)/ });
+      assert.deepEqual([asked.wire, asked.named], [0, 0]);
     }
   });
 });

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it, type TestContext } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Neo4jError } from 'neo4j-driver';
 import { neo4jError } from '../../connectors/neo4j/errors.ts';
@@ -196,6 +196,7 @@ describe('a Neo4j server that stops answering', () => {
 });
 
 describe('what a failure of the Neo4j server means', () => {
+  /** Of a full disk, another version and a right that the test has not got. Of the others the server is asked, below. */
   const SERVER_ERRORS: readonly (readonly [string, string, ErrorCode, boolean])[] = [
     ['N/A', 'Connection acquisition timed out in 5 ms', 'timeout', true],
     ['N/A', 'Pool is closed, it is no more able to serve requests.', 'unreachable', true],
@@ -216,8 +217,26 @@ describe('what a failure of the Neo4j server means', () => {
     ['Neo.TransientError.General.MemoryPoolOutOfMemoryError', 'no', 'unreachable', true],
     ['Neo.ClientError.Schema.IndexAlreadyExists', 'no', 'conflict', false],
     ['Neo.ClientError.Schema.ConstraintValidationFailed', 'no', 'change-rejected', false],
-    ['Neo.DatabaseError.Statement.ExecutionFailed', 'too large to index', 'change-rejected', false],
+    ['Neo.ClientError.Transaction.LockClientStopped', 'no', 'conflict', true],
+    ['Neo.TransientError.Transaction.LockClientStopped', 'no', 'conflict', true],
+    ['Neo.DatabaseError.Statement.ExecutionFailed', 'Something new', 'internal', false],
+    ['Neo.DatabaseError.Statement.ExecutionFailed', 'No space left on device', 'no-space', true],
+    [
+      'Neo.DatabaseError.General.UnknownError',
+      'System is out of disk space for store file at: /data/neostore. To be able to proceed …',
+      'no-space',
+      true,
+    ],
+    ['N/A', 'No space left on device', 'internal', false],
+    ['N/A', 'a name that is no fault: Pool is closed', 'internal', false],
+    ['Neo.ClientError.Statement.SemanticError', 'Server responded HTTP', 'internal', false],
     ['Neo.DatabaseError.Transaction.TransactionCommitFailed', 'No space left on device', 'no-space', true],
+    [
+      'Neo.DatabaseError.Transaction.TransactionCommitFailed',
+      'Could not apply the transaction: Transaction #472 {…} to the store after written to log.',
+      'unreachable',
+      true,
+    ],
     ['Neo.DatabaseError.Transaction.TransactionLogError', 'Could not append', 'no-space', true],
     ['Neo.DatabaseError.Transaction.TransactionStartFailed', 'needs to be restarted', 'unreachable', true],
     ['Neo.ClientError.Statement.SyntaxError', 'a defect of ours', 'internal', false],
@@ -242,5 +261,137 @@ describe('what a failure of the Neo4j server means', () => {
       assert.ok(isSupported(version));
     for (const version of ['3.5.35', '4.4.41', '5.25.1', '', 'dev'])
       assert.ok(!isSupported(version), version);
+  });
+});
+
+describe('what the Neo4j server says of what it was given', () => {
+  /** It stands in every value, so that no message that quotes one may be taken for one about the disk. */
+  const WORDS = 'disk full: No space left on device, Pool is closed';
+  const label = `${graph.labels.agent}_said`;
+  const meaningOf = async (
+    text: string,
+    parameters: object = {},
+    config: object = {},
+  ): Promise<ChangeoverError> => {
+    const session = graph.driver.session();
+    try {
+      await session.run(text, parameters, config);
+    } catch (error) {
+      const meaning = neo4jError(error, 'Neo4j at x');
+      assert.ok(meaning instanceof ChangeoverError, String(error));
+      return meaning;
+    } finally {
+      await session.close();
+    }
+    return assert.fail(`it takes ${text}`);
+  };
+  before(async () => {
+    await graph.run(`CREATE CONSTRAINT ${label}_errors FOR (n:${label}) REQUIRE n.id IS UNIQUE`);
+    await graph.run(`CREATE (:${label} {id: $id})`, { id: WORDS });
+    await graph.run(`UNWIND [1, 2] AS x CREATE (:${label}_twice {id: $id})`, { id: WORDS });
+  });
+
+  const ASKED: readonly (readonly [string, string, object, ErrorCode, boolean])[] = [
+    ['a key that is there', `CREATE (:${label} {id: $id})`, { id: WORDS }, 'change-rejected', false],
+    [
+      'a key that is too long',
+      `CREATE (:${label} {id: $id})`,
+      { id: WORDS.repeat(800) },
+      'change-rejected',
+      false,
+    ],
+    [
+      'a map as a property',
+      `CREATE (n:${label}) SET n = $map`,
+      { map: { a: { b: WORDS } } },
+      'change-rejected',
+      false,
+    ],
+    ['a mistake of ours', `RETURN '${WORDS}' x y`, {}, 'internal', false],
+    ['a procedure that it lacks', 'CALL db.noSuchThing()', {}, 'internal', false],
+    [
+      'a constraint that is there',
+      `CREATE CONSTRAINT ${label}_errors FOR (n:${label}) REQUIRE n.id IS UNIQUE`,
+      {},
+      'conflict',
+      false,
+    ],
+    ['a name that is there', `CREATE INDEX ${label}_errors FOR (n:${label}) ON (n.x)`, {}, 'conflict', false],
+    [
+      'a rule that its nodes break',
+      `CREATE CONSTRAINT FOR (n:${label}_twice) REQUIRE n.id IS UNIQUE`,
+      {},
+      'mismatch',
+      false,
+    ],
+    [
+      'a node that is gone',
+      `MATCH (n:${label} {id: $id}) DELETE n WITH n RETURN n.x`,
+      { id: WORDS },
+      'conflict',
+      true,
+    ],
+    [
+      'more than it has memory for',
+      'UNWIND range(1, 200000000) AS x WITH collect(x) AS numbers RETURN size(numbers)',
+      {},
+      'unreachable',
+      true,
+    ],
+  ];
+  for (const [what, text, parameters, code, retryable] of ASKED) {
+    it(`${what}: ${code}`, async () => {
+      const error = await meaningOf(text, parameters);
+      assert.deepEqual([error.code, error.retryable], [code, retryable], error.message);
+    });
+  }
+
+  it('a statement that takes too long: timeout', async () => {
+    const text = 'UNWIND range(1, 1000000000) AS x WITH x WHERE x % 7 = 8 RETURN count(x)';
+    assert.equal((await meaningOf(text, {}, { timeout: 200 })).code, 'timeout');
+  });
+
+  it('a transaction that an operator ends: unreachable, and tried again', async () => {
+    const session = graph.driver.session();
+    const marked = { of: label };
+    const transaction = session.beginTransaction({ metadata: marked });
+    try {
+      await transaction.run('RETURN 1');
+      const [row] = await graph.run(
+        'SHOW TRANSACTIONS YIELD transactionId AS id, metaData WHERE metaData.of = $of RETURN id',
+        marked,
+      );
+      await graph.run('TERMINATE TRANSACTIONS $id', { id: row?.get('id') });
+      const error = await transaction.run('RETURN 2').then(
+        () => assert.fail('it goes on'),
+        (reason: unknown) => neo4jError(reason, 'Neo4j at x'),
+      );
+      assert.ok(error instanceof ChangeoverError);
+      assert.deepEqual([error.code, error.retryable], ['unreachable', true]);
+    } finally {
+      await session.close();
+    }
+  });
+
+  it('two transactions that wait for each other: conflict, and tried again', async () => {
+    await graph.run(`CREATE (:${label} {id: 'left'}), (:${label} {id: 'right'})`);
+    const sessions = [graph.driver.session(), graph.driver.session()] as const;
+    const [one, other] = [sessions[0].beginTransaction(), sessions[1].beginTransaction()];
+    const lock = `MATCH (n:${label} {id: $id}) SET n.x = 1`;
+    await one.run(lock, { id: 'left' });
+    await other.run(lock, { id: 'right' });
+    const settled = await Promise.allSettled([
+      one.run(lock, { id: 'right' }),
+      other.run(lock, { id: 'left' }),
+    ]);
+    for (const session of sessions) await session.close();
+    const meanings = settled.flatMap((each) =>
+      each.status === 'rejected' ? [neo4jError(each.reason, 'x')] : [],
+    );
+    assert.ok(meanings.length > 0);
+    for (const error of meanings) {
+      assert.ok(error instanceof ChangeoverError);
+      assert.deepEqual([error.code, error.retryable], ['conflict', true]);
+    }
   });
 });

@@ -91,16 +91,17 @@ test('the vector index finds a memory by its own vector', async () => {
   );
   assert.equal(index?.state, 'ONLINE');
   for (const { id, vector } of (await Array.fromAsync(society.memories())).slice(0, 5)) {
+    // The index holds rounded vectors, so that one which is nearly the same may come before it.
     const nearest = async () => {
-      const [found] = await query(
-        'CALL db.index.vector.queryNodes($name, 1, $vector) YIELD node RETURN node.id AS id',
+      const found = await query(
+        'CALL db.index.vector.queryNodes($name, 3, $vector) YIELD node RETURN node.id AS id',
         { name: index?.name, vector: [...vector] },
       );
-      return found?.id;
+      return found.map((row) => row.id);
     };
-    // What was written is in the vector index a moment later.
-    for (let looks = 0; looks < 50 && (await nearest()) !== id; looks++) await sleep(100);
-    assert.equal(await nearest(), id);
+    // What was written is in the vector index a moment later, which is long where many indexes are being filled.
+    for (let looks = 0; looks < 300 && !(await nearest()).includes(id); looks++) await sleep(100);
+    assert.ok((await nearest()).includes(id), `${id} is not near its own vector`);
   }
 });
 

@@ -17,6 +17,7 @@ import { type LockUse, takeLock, takeLockUnlessHeld } from '../journal/lock.ts';
 import type { DictionaryOwner } from '../journal/owner.ts';
 import { planWrite } from '../observed/plan-entity.ts';
 import type { WritePlan } from '../observed/write-plan.ts';
+import { removeLeftOvers } from '../paths.ts';
 import { readMark } from '../schema.ts';
 import { changeCaptureFile, readCaptureFile } from './capture-file.ts';
 import { DictionaryDrain } from './drain.ts';
@@ -157,6 +158,7 @@ export class DictionaryCapture implements Capture {
     const lock = await takeLockUnlessHeld(paths.relayLock, DRAINING);
     if (lock === undefined) return undefined;
     try {
+      for (const path of [paths.relayed, paths.setAside]) await removeLeftOvers(path);
       await tidySetAside(paths.setAside, paths.folder);
     } catch (error) {
       await lock.release();

@@ -43,9 +43,11 @@ export function readEntries(entries: readonly StreamEntry[], context: EntryConte
   return { entries: read, unreadable };
 }
 
-/** When an entry was captured, in µs since 1970; null where it is none of ours. */
-export function capturedAtOf([, fields]: StreamEntry, store: string): number | null {
-  return headIn(fieldsOf(fields).get('change'), store)?.capturedAt ?? null;
+/** When an entry was captured, in µs since 1970; of one that is none of ours, when the server took it. */
+export function capturedAtOf([id, fields]: StreamEntry, store: string): number {
+  return (
+    headIn(fieldsOf(fields).get('change'), store)?.capturedAt ?? Number.parseInt(id.toString(), 10) * 1_000
+  );
 }
 
 type Fields = ReadonlyMap<string, Buffer>;

@@ -51,8 +51,7 @@ export async function totalsOf(context: OutboxesContext, store: string): Promise
       setAside += Number(aside);
       if (since !== null) lost.push(Number(since));
       const [entry] = first as readonly StreamEntry[];
-      const capturedAt = entry === undefined ? null : capturedAtOf(entry, store);
-      if (capturedAt !== null) oldest.push(capturedAt);
+      if (entry !== undefined) oldest.push(capturedAtOf(entry, store));
     }
   }
   return { entries, setAside, oldestUs: leastOf(oldest), lostSinceUs: leastOf(lost) };
