@@ -74,6 +74,10 @@ export class Deployment implements Closable {
     const fullName = `${role}.${name}`;
     const opened = this.#stores.get(fullName) ?? this.#open(role, name, fullName);
     this.#stores.set(fullName, opened);
+    // As with the log.
+    opened.catch(() => {
+      if (this.#stores.get(fullName) === opened) this.#stores.delete(fullName);
+    });
     return opened;
   }
 

@@ -58,6 +58,11 @@ export function retryPassing(options: RetryPassingOptions): Stage {
         warnedMs = nowMs;
         logger.warn({ store, attempt, reason: messageOf(error) }, 'the store does not take changes; waiting');
       },
+    }).catch((error: unknown) => {
+      // Whoever has these partitions now finds out by itself whether the store takes changes.
+      turn('closed');
+      warnedMs = Number.NEGATIVE_INFINITY;
+      throw error;
     });
     if (breaker === 'open') {
       warnedMs = Number.NEGATIVE_INFINITY;

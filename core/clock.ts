@@ -10,8 +10,24 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** How far the finer clock may be from the host's, whose readings are whole milliseconds. */
+const APART_MS = 5;
+/** Where the finer clock began. */
+let originMs = performance.timeOrigin;
+
+/**
+ * Microseconds come from the clock of durations. It does not count while the host sleeps, and does not move when the host's clock is
+ * set: then it is set anew.
+ */
+function wallMs(): number {
+  const hostMs = Date.now();
+  const elapsedMs = performance.now();
+  if (Math.abs(originMs + elapsedMs - hostMs) > APART_MS) originMs = hostMs - elapsedMs;
+  return originMs + elapsedMs;
+}
+
 export const systemClock: Clock = {
-  nowUs: () => Math.trunc((performance.timeOrigin + performance.now()) * 1000),
+  nowUs: () => Math.trunc(wallMs() * 1000),
   elapsedMs: () => performance.now(),
   sleep: async (ms, signal) => {
     signal?.throwIfAborted();

@@ -21,16 +21,6 @@ export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => (isNegativeZero(inner) ? NEGATIVE_ZERO : inner));
 }
 
-/**
- * The value with every −0 replaced by a marker that any later `JSON.stringify` writes as `-0`: for clients that
- * stringify by themselves.
- */
-export function withNegativeZeros(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, isNegativeZero(value) ? NEGATIVE_ZERO : value]),
-  );
-}
-
 /** Parses JSON text, or answers undefined when it is not JSON. */
 export function tryParseJson(text: string): unknown {
   try {

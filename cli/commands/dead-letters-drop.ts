@@ -6,7 +6,7 @@ import { type CommandContext, configOf } from '../command.ts';
 import { withDeployment } from '../deployment.ts';
 import { letterJson, letterTable } from '../output/dead-letter-table.ts';
 import { chosenLetters, isOpen, lettersText, operator, requireChoice } from '../work/dead-letters.ts';
-import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
+import { type FilterFlags, filterOf, requireStore, withFilters } from './dead-letters-filters.ts';
 
 interface DropFlags extends FilterFlags {
   readonly reason: string;
@@ -21,7 +21,8 @@ export function registerDrop(deadLetters: Command, context: CommandContext): voi
     .summary('close dead letters without applying them')
     .description(
       'Closes dead letters without applying them: the store stays without those changes. Who did it, when\n' +
-        'and why is kept; `list --all` shows it, and `redrive` with the id still works.',
+        'and why is kept, and `list --all` shows it. This is for good: `redrive` does not offer it again, for\n' +
+        'a purge relies on that. Write the entity again at its origin if the store needs it after all.',
     )
     .requiredOption('--reason <text>', 'why they need not be applied')
     .option('--all', 'all that are open')
@@ -32,6 +33,7 @@ export function registerDrop(deadLetters: Command, context: CommandContext): voi
       const choice = { ids, filter: filterOf(flags), all };
       requireChoice(choice);
       await withDeployment(configOf(command, context), async (deployment) => {
+        requireStore(deployment.routes, flags);
         const log = await deployment.log();
         const chosen = (await chosenLetters(log, choice)).filter(isOpen);
         if (!dryRun) {

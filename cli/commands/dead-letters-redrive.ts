@@ -11,7 +11,7 @@ import { type Deployment, withDeployment } from '../deployment.ts';
 import { previewTable, redrivenTable } from '../output/dead-letter-table.ts';
 import { count, items } from '../output/format.ts';
 import { chosenLetters, isOpen, operator, requireChoice, targetOf } from '../work/dead-letters.ts';
-import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
+import { type FilterFlags, filterOf, requireStore, withFilters } from './dead-letters-filters.ts';
 
 interface RedriveFlags extends FilterFlags {
   readonly all?: boolean;
@@ -26,7 +26,9 @@ export function registerRedrive(deadLetters: Command, context: CommandContext): 
     .description(
       'Offers the changes of dead letters to their stores again. Where a store holds something newer by\n' +
         'now, nothing changes; so any order is safe, beside `changeover run`, too (but for Milvus, which takes\n' +
-        'one writer at a time). What is refused again stays open, and the exit code is 3.',
+        'one writer at a time). What is refused again stays open, and the exit code is 3.\n' +
+        '--dry-run goes by versions only: it does not ask whether the store still refuses a change, and looks\n' +
+        'at each letter by itself, so of two of one new key it says "created" twice.',
     )
     .option('--all', 'all that are open')
     .option('--dry-run', 'say what each of them would change, and change nothing')
@@ -35,6 +37,7 @@ export function registerRedrive(deadLetters: Command, context: CommandContext): 
       const choice = { ids, filter: filterOf(flags), all: flags.all ?? false };
       requireChoice(choice);
       await withDeployment(configOf(command, context), async (deployment) => {
+        requireStore(deployment.routes, flags);
         const log = await deployment.log();
         const asked = await chosenLetters(log, choice);
         // What was dealt with is not offered again: a purge relies on it.
@@ -95,9 +98,14 @@ function summarize(results: readonly Redriven[], dryRun: boolean, { note }: Comm
   const first = results.find(({ outcome }) => outcome === 'refused' || outcome === 'gone');
   throw new ChangeoverError(
     'items-rejected',
-    `${items(refused + gone, 'dead letter')} ${dryRun ? 'would stay' : 'stay'} open; the first is ${first?.letter.id}: ${first?.reason}`,
+    `${items(refused + gone, 'dead letter')} ${staying(refused + gone, dryRun)} open; the first is ${first?.letter.id}: ${first?.reason}`,
     {
       hint: 'Mend the cause and redrive them again; or `changeover dead-letters drop` them, with the reason.',
     },
   );
+}
+
+function staying(howMany: number, dryRun: boolean): string {
+  if (dryRun) return 'would stay';
+  return howMany === 1 ? 'stays' : 'stay';
 }

@@ -52,6 +52,8 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
   const followers = await openFollowers(deployment, targets, {
     acceptGap: flags.acceptGap ?? false,
     metrics,
+    // Who waits for the end of the work hears at once that it has none.
+    waitsForOthers: !(flags.untilCaughtUp ?? false),
   });
   const log = await deployment.log();
   const relaying = flags.relay
@@ -63,10 +65,9 @@ async function run(deployment: Deployment, flags: Flags, context: CommandContext
       })
     : undefined;
   const relays = relaying?.relays ?? [];
-  for (const { store, group } of followers) {
-    context.note(
-      `${store.name} follows ${store.sink.kinds.join(', ')} in group ${deployment.config.prefix}.${group}`,
-    );
+  for (const { name, kinds, group, missing } of followers) {
+    context.note(`${name} follows ${kinds.join(', ')} in group ${deployment.config.prefix}.${group}`);
+    if (missing !== undefined) context.note(`${name} is not there and is waited for: ${missing.message}`);
   }
   for (const { store } of relays) context.note(`${store.name} is relayed into the log`);
   const finished = new AbortController();
@@ -122,7 +123,7 @@ function observers(log: Log, observed: Observed, deployment: Deployment, context
   const health = () => ({ ...followerHealth(followers), ...relayHealth(relays) });
   if (address !== undefined) metricsOf.push(metricsServer({ option, address, registry, health }));
   const onLag = (follower: Follower, lag: readonly PartitionLag[] | undefined): void => {
-    metrics.lag(follower.store.name, lag);
+    metrics.lag(follower.name, lag);
     if (lag !== undefined) context.note(followerNote(follower, lag));
   };
   return [...metricsOf, watchLag({ log, followers, logger, onLag }), relayReporter(relays, context)];

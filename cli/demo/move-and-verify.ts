@@ -79,7 +79,7 @@ async function move(
           const { applied } = follower.progress();
           const tookMs = performance.now() - startedMs;
           context.note(
-            `  ${follower.store.name.padEnd(16)} ${items(applied, 'change')} applied after ${duration(tookMs)}`,
+            `  ${follower.name.padEnd(16)} ${items(applied, 'change')} applied after ${duration(tookMs)}`,
           );
         }),
       );

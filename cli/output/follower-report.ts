@@ -3,10 +3,10 @@ import type { Follower } from '../work/followers.ts';
 import { count, duration, items } from './format.ts';
 
 /** `target.redis: 1,200 changes received, 1,100 applied, 99 stale, 1 refused` */
-export function followerSummary({ store, progress }: Follower): string {
+export function followerSummary({ name, progress }: Follower): string {
   const { received, applied, stale, refused } = progress();
   const counts = `${count(applied)} applied, ${count(stale)} stale, ${count(refused)} refused`;
-  return `${store.name}: ${items(received, 'change')} received, ${counts}`;
+  return `${name}: ${items(received, 'change')} received, ${counts}`;
 }
 
 /** `…; 3,000 to go, the oldest waiting for 4.2 s` */

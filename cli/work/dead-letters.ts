@@ -26,7 +26,7 @@ export function refusalsOf({ config, codec, logger }: Deployment, log: Log, stor
 }
 
 interface Refusing {
-  readonly store: Pick<Store, 'name'>;
+  readonly name: string;
   progress(): Pick<PipelineProgress, 'refused'>;
 }
 
@@ -34,7 +34,7 @@ interface Refusing {
 export function assertNothingRefused(followers: readonly Refusing[]): void {
   const refusing = followers.filter(({ progress }) => progress().refused > 0);
   if (refusing.length === 0) return;
-  const texts = refusing.map(({ store, progress }) => `${store.name} ${count(progress().refused)}`);
+  const texts = refusing.map(({ name, progress }) => `${name} ${count(progress().refused)}`);
   throw new ChangeoverError('items-rejected', `Changes were refused for good: ${texts.join(', ')}`, {
     hint: 'Everything else has been applied. See `changeover dead-letters list`.',
   });

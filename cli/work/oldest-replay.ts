@@ -41,6 +41,23 @@ export function underWay(nowUs: number): ReplayBound {
   return { part: 'under-way', what: 'what is being written just now', sinceUs: nowUs, remedy: '' };
 }
 
+/**
+ * What has left an outbox, a backfill or an application and is not in the log yet. It waits for its turn as long as the batch before it may be
+ * tried, and is tried itself as long. The margin covers that where nobody has configured more.
+ */
+export function publishing(nowUs: number, deliveryTimeoutMs: number): readonly ReplayBound[] {
+  const beyondMs = 2 * deliveryTimeoutMs - MARGIN_MS;
+  if (beyondMs <= 0) return [];
+  return [
+    {
+      part: 'under-way',
+      what: `what is being published, which is tried again for ${duration(deliveryTimeoutMs)} (kafka.deliveryTimeoutMs)`,
+      sinceUs: nowUs - beyondMs * 1_000,
+      remedy: '',
+    },
+  ];
+}
+
 /** Those that forbid the removal of tombstones of smaller versions than `beforeUs`, the oldest first. */
 export function forbidding(bounds: readonly ReplayBound[], beforeUs: number): readonly ReplayBound[] {
   return bounds

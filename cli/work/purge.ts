@@ -11,6 +11,8 @@ import { targetOf } from './dead-letters.ts';
 export interface Kept {
   readonly store: Store;
   readonly upkeep: Upkeep;
+  /** Makes what a target lacks. In an origin nothing is ever made: it is somebody's, and may not even be captured. */
+  readonly prepare: () => Promise<void>;
   /** Throws `conflict` where removing something now could take what somebody else has just written. */
   readonly requireAlone: () => Promise<void>;
 }
@@ -47,17 +49,19 @@ export async function keptStores(
   const wanted =
     asked === undefined ? targets.filter((name) => holds(routes.followers.get(name) ?? [])) : targets;
   return Promise.all([
-    ...origins.map(async (name) => kept(await deployment.store('legacy', name), async () => {})),
+    ...origins.map(async (name) => kept(await deployment.store('legacy', name), NO_DEMANDS)),
     ...wanted.map(async (name) => {
       const { store, requireAlone } = await targetOf(deployment, log, `target.${name}`);
-      return kept(store, requireAlone);
+      return kept(store, { prepare: () => store.prepare(), requireAlone });
     }),
   ]);
 }
 
-function kept(store: Store, requireAlone: Kept['requireAlone']): Kept {
+const NO_DEMANDS = { prepare: async () => {}, requireAlone: async () => {} } as const;
+
+function kept(store: Store, demands: Pick<Kept, 'prepare' | 'requireAlone'>): Kept {
   const { upkeep } = store;
-  if (upkeep !== undefined) return { store, upkeep, requireAlone };
+  if (upkeep !== undefined) return { store, upkeep, ...demands };
   throw new ChangeoverError('unsupported', `${store.name} keeps no tombstones that could be purged`, {
     hint: 'Leave it out of --store.',
   });
@@ -71,16 +75,17 @@ interface PurgeRun {
 
 /** Counts the tombstones of a store, kind by kind, and removes those that are older. Where it is stopped it tells how far it came. */
 export async function* purgeStore(
-  { store, upkeep, requireAlone }: Kept,
+  { store, upkeep, prepare, requireAlone }: Kept,
   { beforeUs, dryRun, signal }: PurgeRun,
 ): AsyncGenerator<PurgedKind> {
-  if (!dryRun) await store.prepare();
+  if (!dryRun) await prepare();
   for (const kind of upkeep.kinds) {
     const counted = await upkeep.countTombstones(kind, beforeUs, signal);
     const batches = upkeep.purgeTombstones(kind, beforeUs, { signal });
     const tally: Tally = { removed: 0 };
     try {
-      if (!dryRun) await removeAll(batches, requireAlone, tally);
+      // With nothing to remove nobody need become the owner of the place.
+      if (!dryRun && counted.older > 0) await removeAll(batches, requireAlone, tally);
     } finally {
       yield { store: store.name, kind, ...counted, ...tally };
     }
@@ -89,14 +94,14 @@ export async function* purgeStore(
 
 /** The same for stubs; undefined where the store has none. */
 export async function cleanStubs(
-  { store, upkeep, requireAlone }: Kept,
+  { store, upkeep, prepare, requireAlone }: Kept,
   { dryRun, signal }: Omit<PurgeRun, 'beforeUs'>,
 ): Promise<CleanedStubs | undefined> {
   if (upkeep.stubs === undefined) return undefined;
-  if (!dryRun) await store.prepare();
+  if (!dryRun) await prepare();
   const counted = await upkeep.stubs.count();
   const tally: Tally = { removed: 0 };
-  if (!dryRun) await removeAll(upkeep.stubs.removeIdle({ signal }), requireAlone, tally);
+  if (!dryRun && counted.idle > 0) await removeAll(upkeep.stubs.removeIdle({ signal }), requireAlone, tally);
   return { store: store.name, ...counted, ...tally };
 }
 

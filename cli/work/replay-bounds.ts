@@ -1,4 +1,5 @@
 import { readLetters } from '../../consumers/dead-letters/letters.ts';
+import { systemClock } from '../../core/clock.ts';
 import type { Log } from '../../log/log.ts';
 import { readFacts } from '../../producers/backfill/facts.ts';
 import { identityFault } from '../../schemas/entity-fault.ts';
@@ -8,7 +9,7 @@ import { FIRST_CAPTURED_VERSION } from '../../schemas/version.ts';
 import type { Deployment } from '../deployment.ts';
 import { items } from '../output/format.ts';
 import { backfillStanding } from './backfill-orders.ts';
-import { MARGIN_MS, type ReplayBound } from './oldest-replay.ts';
+import { MARGIN_MS, publishing, type ReplayBound } from './oldest-replay.ts';
 import { logBounds, type Purged } from './replay-log.ts';
 
 /** All that may still deliver an older change to a store, and how far back each of it reaches. */
@@ -17,6 +18,7 @@ export async function replayBounds(
   log: Log,
   purged: Purged,
 ): Promise<readonly ReplayBound[]> {
+  const beingPublished = publishing(systemClock.nowUs(), deployment.config.kafka.deliveryTimeoutMs);
   // In the direction in which changes go, so that none is between two answers: origins and backfills, the log, dead letters.
   const [inOutboxes, backfills] = await Promise.all([
     outboxBounds(deployment, purged),
@@ -24,7 +26,8 @@ export async function replayBounds(
   ]);
   const inLog = await logBounds(deployment, log, purged);
   const inLetters = await letterBounds(log, purged);
-  return [...inLog, ...inOutboxes, ...inLetters, ...backfillBounds(backfills, purged, inLog)];
+  const inBackfills = backfillBounds(backfills, purged, inLog);
+  return [...beingPublished, ...inLog, ...inOutboxes, ...inLetters, ...inBackfills];
 }
 
 /** What was captured in the origins of these kinds. */

@@ -20,14 +20,14 @@ const LOOK_EVERY_MS = 5_000;
 /** Looks from time to time at how far the followers are behind. */
 export function watchLag({ log, followers, logger, onLag }: WatchLagOptions): Service {
   const look = async (follower: Follower, signal: AbortSignal): Promise<void> => {
-    const following = { group: follower.group, kinds: follower.store.sink.kinds };
+    const following = { group: follower.group, kinds: follower.kinds };
     try {
       onLag(follower, await unlessAborted(readLag(log, following, systemClock.nowUs), signal));
     } catch (error) {
       if (signal.aborted) return;
       onLag(follower, undefined);
       // The pipelines themselves know whether they can go on.
-      logger.warn({ store: follower.store.name, reason: messageOf(error) }, 'cannot ask for the lag');
+      logger.warn({ store: follower.name, reason: messageOf(error) }, 'cannot ask for the lag');
     }
   };
   return {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { KINDS } from '../../schemas/kinds.ts';
+import { maskFault } from './mask-fields.ts';
 
 const MASK = new RegExp(`^(${KINDS.join('|')})\\..+`);
 
@@ -26,7 +27,15 @@ export const deadLetterOptions = z
         'what a dead letter keeps of the change, beside key, reason and hash: nothing, its fields with some of them masked, or all of its bytes',
       ),
     mask: z
-      .array(z.string().regex(MASK, 'must be a kind, a dot and a field, such as agent.attributes.name'))
+      .array(
+        z
+          .string()
+          .regex(MASK, 'must be a kind, a dot and a field, such as agent.attributes.name')
+          .superRefine((mask, context) => {
+            const message = maskFault(mask);
+            if (message !== undefined) context.addIssue({ code: 'custom', message });
+          }),
+      )
       .default([])
       .describe(
         'fields whose values are never kept or shown, such as agent.attributes.name or embedding.metadata.*; needs payload none or masked',

@@ -3,7 +3,7 @@ import type { PartitionLag } from './read-lag.ts';
 
 /**
  * OK: nothing waits, or not for long. SLOW: the oldest record has waited for longer than the bound, or more and more wait.
- * STALLED: records wait, and nobody commits.
+ * STALLED: records wait, and nobody commits; or what comes next is not in the log any more.
  */
 export type LagState = 'OK' | 'SLOW' | 'STALLED';
 
@@ -85,7 +85,10 @@ export class LagHistory {
     partition: PartitionLag,
     group: { readonly members: number; readonly groupStillMs: number; readonly atMs: number },
   ): { readonly state: LagState; readonly reason: string } {
-    const { committed, records, seconds } = partition;
+    const { committed, records, missing, seconds } = partition;
+    if (missing > 0) {
+      return { state: 'STALLED', reason: `a gap: ${missing} offsets from ${committed} on are not there` };
+    }
     if (records === 0) return { state: 'OK', reason: '' };
     if (group.members === 0) {
       const reason = committed === null ? 'nobody has ever followed' : 'nobody follows now';

@@ -14,6 +14,8 @@ export interface PartitionLag {
   /** The offset that the group will read next; null where it has never committed. */
   readonly committed: number | null;
   readonly records: number;
+  /** Offsets that it would read next and that are gone: what `run` calls a gap. */
+  readonly missing: number;
   /** How long the oldest of them has been in the log; 0 where there is none. */
   readonly seconds: number;
 }
@@ -39,7 +41,9 @@ export async function readLag(
     const { kind, partition, committed } = position;
     // Of different hosts' clocks: never below zero.
     const seconds = Math.max(0, nowMs - (arrivedMs.get(position) ?? nowMs)) / 1_000;
+    const { start, end } = position;
+    const missing = committed === null ? 0 : Math.max(0, start - committed, committed - end);
     // Where what comes next has expired meanwhile, less than nothing would be left.
-    return { kind, partition, committed, records: Math.max(0, lagOf(position)), seconds };
+    return { kind, partition, committed, records: Math.max(0, lagOf(position)), missing, seconds };
   });
 }

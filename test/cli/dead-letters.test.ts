@@ -55,6 +55,8 @@ describe('the configuration of dead letters', () => {
   });
 
   it('does not take a mask that would mask nothing', () => {
+    assert.match(String(parse({ mask: ['agent.nmae'] }).error), /agent has no field nmae; it has id, type/);
+    assert.equal(parse({ mask: ['q-value.*', 'embedding.metadata.mood'] }).success, true);
     assert.equal(parse({ payload: 'masked', mask: ['agent.attributes.name'] }).success, true);
     assert.match(
       String(parse({ payload: 'full', mask: ['agent.attributes.name'] }).error),

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import {
   forbidding,
   MARGIN_MS,
+  publishing,
   type ReplayBound,
   requireNoReplay,
   shortestRetentionMs,
@@ -37,6 +38,14 @@ describe('the oldest possible replay', () => {
   it('forbids every cut where nobody can say how old it is', () => {
     assert.equal(forbidding([bound(null)], 1).length, 1);
     assert.equal(shortestRetentionMs([bound(null), bound(daysAgo(1))], NOW_US), null);
+  });
+
+  it('reaches back as far as a publication may wait and be tried, where that is longer than the margin', () => {
+    assert.deepEqual(publishing(NOW_US, MARGIN_MS / 2), []);
+    const long = publishing(NOW_US, 30 * 60_000);
+    assert.equal(shortestRetentionMs(long, NOW_US), 60 * 60_000);
+    assert.equal(forbidding(long, NOW_US - 59 * 60_000_000).length, 1);
+    assert.equal(forbidding(long, NOW_US - 60 * 60_000_000).length, 0);
   });
 
   it('allows everything where nothing can come any more', () => {

@@ -6,7 +6,7 @@ import type { PartitionLag } from '../../consumers/lag/read-lag.ts';
 const BOUNDS = { maxSeconds: 60 };
 
 function partition(committed: number | null, records: number, seconds: number, number = 0): PartitionLag {
-  return { kind: 'agent', partition: number, committed, records, seconds };
+  return { kind: 'agent', partition: number, committed, records, missing: 0, seconds };
 }
 
 /** The worst state after each look, two seconds apart. */
@@ -23,6 +23,16 @@ describe('the state of a lag', () => {
   it('is STALLED at the first look where records wait for a group without a member', () => {
     assert.deepEqual(statesOf([[partition(10, 1, 0.1)]], 0), ['STALLED']);
     assert.deepEqual(statesOf([[partition(null, 1, 0.1)]], 0), ['STALLED']);
+  });
+
+  it('is STALLED where what comes next is gone, also when nothing waits', () => {
+    assert.deepEqual(statesOf([[{ ...partition(10, 0, 0), missing: 100 }]]), ['STALLED']);
+    const [judged] = new LagHistory(BOUNDS).add({
+      atMs: 0,
+      members: 1,
+      partitions: [{ ...partition(10, 5, 1), missing: 3 }],
+    });
+    assert.match(judged?.reason ?? '', /a gap: 3 offsets from 10 on/);
   });
 
   it('is STALLED when a group with members has committed nothing for ten seconds, and not before', () => {

@@ -343,6 +343,34 @@ describe('`changeover purge`', { concurrency: false }, () => {
     assert.ok(left.includes('["a","s",2]') && !left.includes('["a","s",1]'));
   });
 
+  it('makes nothing in an origin: no constraint, no index, no mark', async () => {
+    const labels = [migration.labels.legacyAgent, migration.labels.memory];
+    const made = async (): Promise<readonly string[]> => {
+      const found = await Promise.all([
+        migration.neo4j.executeQuery(
+          'SHOW CONSTRAINTS YIELD name, labelsOrTypes RETURN name, labelsOrTypes AS of',
+        ),
+        migration.neo4j.executeQuery(
+          'SHOW INDEXES YIELD name, labelsOrTypes RETURN name, labelsOrTypes AS of',
+        ),
+        migration.neo4j.executeQuery('MATCH (m:ChangeoverMark) RETURN "mark" AS name, [m.label] AS of'),
+      ]);
+      return found
+        .flatMap(({ records }) => records)
+        .filter((record) =>
+          (record.get('of') ?? []).some((label: string) => labels.some((own) => label.includes(own))),
+        )
+        .map((record): string => record.get('name'));
+    };
+    const before = await made();
+    for (const what of [['tombstones', ...ENOUGH], ['stubs']]) {
+      const { code, stderr } = await migration.cli('purge', ...what, '--store', 'legacy.neo4j');
+      assert.equal(code, 0, stderr);
+    }
+    assert.deepEqual(await made(), before);
+    assert.ok(!before.includes('mark'), 'it was never prepared');
+  });
+
   it('does nothing to any store where one of them is refused, or does not answer', async () => {
     await migration.postgres.query(
       `INSERT INTO ${table()} (id, version, deleted) VALUES ('still here', $1, true)`,
