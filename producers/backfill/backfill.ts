@@ -73,7 +73,7 @@ async function moveAlone(
     parallelism,
     async ({ standing, ...planned }, stop) => {
       const fact = standing ?? freshRange(planned.range, run.attempt);
-      const subject = writerSubject(planned.subject, writer);
+      const subject = writerSubject(planned.subject, writer, planned.range);
       await move({ ...planned, subject, fact: { ...fact, attempt: run.attempt } }, stop);
     },
     signal,

@@ -15,7 +15,6 @@ import {
   withRanges,
 } from './plan.ts';
 import { isSameRange, isSettled, standingOf } from './range-standing.ts';
-
 import { nameOf, parseTask, type RangeTask } from './range-task.ts';
 import { crewOf, requireSameKinds } from './start-run.ts';
 
@@ -177,7 +176,7 @@ class Crew {
     await this.#move(
       {
         ...task,
-        subject: writerSubject(ofRange, this.#options.writer),
+        subject: writerSubject(ofRange, this.#options.writer, task.range),
         fact: standing === undefined ? fact : { ...standing, attempt },
       },
       signal,

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ChangeoverError } from '../../core/errors.ts';
 import type { ControlTopic } from '../../log/log.ts';
 import { KINDS, type Kind } from '../../schemas/kinds.ts';
+import type { ScanRange } from '../../schemas/scan-order.ts';
 
 /**
  * What a backfill writes down about itself in the control topic, so that a run that was killed goes on where the log
@@ -11,7 +13,9 @@ import { KINDS, type Kind } from '../../schemas/kinds.ts';
  *   backfill/<generation>/<kind>/<range>/<writer>    how far one process says that one range has come
  *
  * Each process has a subject of its own, so that one that was stopped for a while and goes on cannot take back what its
- * successor has said. What is true of a range is all of it together (range-standing.ts).
+ * successor has said; and one for each range that it has taken for this number, so that what it says of a range of a plan
+ * that was replaced does not take the place of what it has said of the range that stands. What is true of a range is all of
+ * it together (range-standing.ts).
  */
 
 const scanKey = z.array(z.union([z.string(), z.number()])).readonly();
@@ -67,8 +71,12 @@ export function rangeSubject(generation: number, kind: Kind, rangeNumber: number
 }
 
 /** Where one process says how far a range has come. */
-export function writerSubject(ofRange: string, writer: string): string {
-  return `${ofRange}/${encodeURIComponent(writer)}`;
+export function writerSubject(ofRange: string, writer: string, { after, until }: ScanRange): string {
+  const bounds = createHash('sha256')
+    .update(JSON.stringify([after, until]))
+    .digest('hex')
+    .slice(0, 12);
+  return `${ofRange}/${encodeURIComponent(writer)}.${bounds}`;
 }
 
 export async function writeRun(control: ControlTopic, run: RunFact): Promise<void> {

@@ -23,6 +23,8 @@ export class Peers {
 
   look(reports: readonly KnownReport[], nowMs: number): void {
     const others = reports.filter(({ process }) => process !== this.#writer);
+    const reporting = new Set(others.map(({ process }) => process));
+    for (const process of this.#seen.keys()) if (!reporting.has(process)) this.#seen.delete(process);
     for (const { process, atUs } of others) {
       if (this.#seen.get(process)?.atUs !== atUs) this.#seen.set(process, { atUs, atMs: nowMs });
     }

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { freshRange, type RangeFact } from '../../producers/backfill/facts.ts';
+import {
+  freshRange,
+  type RangeFact,
+  rangeSubject,
+  readFacts,
+  writerSubject,
+} from '../../producers/backfill/facts.ts';
 import { isSettled, standingOf } from '../../producers/backfill/range-standing.ts';
 import type { ScanRange } from '../../schemas/scan-order.ts';
 
@@ -54,5 +60,19 @@ describe('what is true of a range when several processes have said how far it ha
     );
     assert.deepEqual([isSettled(undefined, 1), isSettled(there, 1)], [false, false]);
     assert.equal(isSettled(said({ status: 'done' }), 7), true);
+  });
+
+  it('stays, when the same process has said something of a range of a plan that was replaced', async () => {
+    const ofRange = rangeSubject(1, 'agent', 0);
+    const done = said({ status: 'done', last: ['m', 3] });
+    const replaced = freshRange({ after: ['b'], until: ['n'] }, 1);
+    const control = new Map(
+      [done, replaced].map((body) => {
+        const subject = writerSubject(ofRange, 'one', body.range);
+        return [subject, { subject, body, writer: 'one', writtenAt: 1 }];
+      }),
+    );
+    const { ranges } = await readFacts({ read: async () => control });
+    assert.deepEqual(standingOf(RANGE, ranges.get(ofRange) ?? []), done);
   });
 });
