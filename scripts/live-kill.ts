@@ -5,7 +5,7 @@
  *   npm run live-kill -- --kills 200 --seed 1
  *   npm run live-kill -- --redis intercept --neo4j cypher      only these ways of writing
  *
- * On servers that run already: CHANGEOVER_TEST_STACK=FILE (`changeover stack status --json`'s addresses); otherwise it
+ * On servers that run already: CHANGEOVER_TEST_STACK=FILE (what `changeover stack status --json` prints); otherwise it
  * starts its own and stops them afterwards. Exit code 1 when anything was lost, resurrected, invented or disordered.
  */
 import { parseArgs } from 'node:util';

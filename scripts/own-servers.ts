@@ -3,16 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStack, type Stack } from '../stack/stack.ts';
-
-/** Servers that one run has to itself. */
-export interface OwnServers {
-  /** SIGKILL; resolves when it is gone. */
-  kill(server: string): Promise<void>;
-  /** Starts what is not running, and resolves when it answers. */
-  up(): Promise<void>;
-  /** Where a server has everything that is its own. */
-  folderOf(server: string): string;
-}
+import type { OwnServers } from '../test/faults/fault.ts';
 
 const LOOK_EVERY_MS = 50;
 
@@ -43,17 +34,22 @@ export async function withServers<T>(
 }
 
 function serversOf(stack: Stack): OwnServers {
+  const statusOf = async (server: string) => (await stack.status()).find(({ service }) => service === server);
+  const pidOf = async (server: string) => (await statusOf(server))?.pids.at(-1);
   return {
     async kill(server) {
-      const pid = (await stack.status()).find(({ service }) => service === server)?.pids.at(-1);
+      const pid = await pidOf(server);
       if (pid === undefined) throw new Error(`${server} does not run.`);
       process.kill(pid, 'SIGKILL');
       while (isThere(pid)) await sleep(LOOK_EVERY_MS);
+      return pid;
     },
+    pidOf,
     up: async () => {
       await stack.up();
     },
     folderOf: (server) => join(stack.dir, server),
+    logFileOf: (server) => join(stack.dir, 'logs', `${server}.log`),
   };
 }
 

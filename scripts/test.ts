@@ -3,7 +3,7 @@
  *
  *   npm test                             everything
  *   npm test -- test/contract            only these folders or files
- *   CHANGEOVER_TEST_STACK=FILE npm test  on servers that run already (FILE: `changeover stack status --json`'s addresses)
+ *   CHANGEOVER_TEST_STACK=FILE npm test  on servers that run already (FILE: what `changeover stack status --json` prints)
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

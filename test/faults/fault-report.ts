@@ -1,7 +1,7 @@
 import { VIOLATIONS } from '../live/evidence.ts';
 import { explain } from '../live/explain.ts';
-import type { FaultReport } from './fault-run.ts';
-import { isPassing } from './passing.ts';
+import { unsampled } from '../live/sampler.ts';
+import type { FaultReport } from './fault-outcome.ts';
 import { unaccounted } from './replay.ts';
 
 const REFUSED = 3;
@@ -12,11 +12,10 @@ export function isSound(report: FaultReport): boolean {
   return faultsOf(report).length === 0 && report.verdict.violations.length === 0;
 }
 
-function faultsOf({ failures, consumed }: FaultReport): readonly string[] {
+function faultsOf({ failures, consumed, samplesOf, samplerFailures }: FaultReport): readonly string[] {
   const hasPoison = consumed.some(({ poison }) => poison > 0);
   return [
     ...failures
-      .filter(({ code, role }) => !isPassing(role, code))
       // Poison that is delivered again is refused again, and the command says so.
       .filter(({ code, role }) => !(role === 'run' && code === REFUSED && hasPoison))
       .map(
@@ -24,6 +23,8 @@ function faultsOf({ failures, consumed }: FaultReport): readonly string[] {
           `${role} ${store ?? ''} ended with ${code}:\n${stderr.slice(-3_000)}`,
       ),
     ...consumed.flatMap(unaccounted),
+    ...unsampled(samplesOf),
+    ...samplerFailures.map(({ target, message }) => `${target} could not be sampled: ${message}`),
   ];
 }
 
@@ -35,11 +36,12 @@ export function faultText(report: FaultReport): string {
     `Seed ${seed}: ${struck.length} faults in ${seconds.toFixed(0)} s, ${acknowledged} acknowledged writes, ${samples} versions sampled.`,
     '',
     ...table(
-      ['fault', 'it took, s', 'overcome after, s'],
-      struck.map(({ fault, seconds: took, recoverySeconds }) => [
+      ['fault', 'it took, s', 'overcome after, s', 'what shows that it struck'],
+      struck.map(({ fault, seconds: took, recoverySeconds, proof }) => [
         fault,
         took.toFixed(1),
         recoverySeconds.toFixed(1),
+        proof,
       ]),
     ),
     '',

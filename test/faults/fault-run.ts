@@ -1,26 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '../../cli/config.ts';
 import { routesOf } from '../../cli/routes.ts';
+import { messageOf } from '../../core/errors.ts';
 import { lookOnlyWhileRequestsWait } from '../../log/kafka/request-queue.ts';
 import { randomFor } from '../../society/generator/random.ts';
-import type { Evidence, LogEntry } from '../live/evidence.ts';
-import { readHistory } from '../live/history.ts';
+import type { LogEntry } from '../live/evidence.ts';
 import { ORIGIN_STORES, type OriginStore } from '../live/key-space.ts';
+import type { Failure } from '../live/life.ts';
 import { openLivePlaces } from '../live/live-places.ts';
 import { catchUp, comeToRest, finish, gather, prepareTargets } from '../live/live-run.ts';
-import { type Failure, Lives } from '../live/lives.ts';
-import { judge, type Verdict } from '../live/oracle.ts';
+import { Lives } from '../live/lives.ts';
+import { judge } from '../live/oracle.ts';
 import type { Role, Slot } from '../live/plan.ts';
 import { readLog } from '../live/read-log.ts';
 import { startSampler } from '../live/sampler.ts';
 import { WAYS_OF } from '../live/writer-options.ts';
 import { testStack } from '../support/stack.ts';
+import { everybodyWrites } from './everybody-writes.ts';
 import type { Fault, OwnServers, World } from './fault.ts';
+import type { FaultReport, SamplerFailure, Struck } from './fault-outcome.ts';
+import { openFollowerCounts } from './follower-counts.ts';
 import { openLogMeddler } from './log-meddler.ts';
-import { openNetwork } from './network.ts';
+import { openNetwork, SERVERS } from './network.ts';
 import { isPassing } from './passing.ts';
 import { openProgress } from './progress.ts';
-import { type Consumed, replay } from './replay.ts';
+import { Reach } from './reach.ts';
+import { replay } from './replay.ts';
 
 export interface FaultOptions {
   readonly faults: readonly Fault[];
@@ -32,31 +37,8 @@ export interface FaultOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One fault that has struck while everything was at work. */
-export interface Struck {
-  readonly fault: string;
-  readonly seconds: number;
-  /** From its end until every application could write and every follower had committed what was in the log then. */
-  readonly recoverySeconds: number;
-}
-
-export interface FaultReport {
-  readonly seed: number;
-  readonly struck: readonly Struck[];
-  readonly seconds: number;
-  readonly samples: number;
-  readonly evidence: Evidence;
-  readonly verdict: Verdict;
-  readonly failures: readonly Failure[];
-  /** Of each follower, when it had read all of the log once more. */
-  readonly consumed: readonly Consumed[];
-}
-
 /** Before the first fault, and between one and the next. */
 const CALM_MS = 1_500;
-/** So many of each store show that its application is at work (again). */
-const SOME_WRITES = 10;
-const WRITES_WITHIN_MS = 90_000;
 /** Slow, because it is there all the time. */
 const BACKFILL_RATE = 100;
 
@@ -82,10 +64,17 @@ export async function runFaults(options: FaultOptions): Promise<FaultReport> {
   const meddler = await openLogMeddler(brokers, migration.name, random);
   const followers = routesOf(readConfig(migration.configFile, {})).followers;
   const progress = await openProgress(brokers, migration.name, followers);
+  const reach = new Reach();
+  const samplerFailures: SamplerFailure[] = [];
+  const counts = await openFollowerCounts(slots().filter(({ role }) => role === 'run').length, signal);
+  const unused = [...counts.addresses];
   try {
     await prepareTargets(places, failures);
     // Servers that are killed are not read, and are read to the last key when all is at rest.
-    const sampler = startSampler(await places.targets(), seed, () => {});
+    const sampler = startSampler(await places.targets(), seed, (target, error) => {
+      const isDown = SERVERS.some((server) => target === `target.${server}` && reach.isDown(server));
+      if (!isDown) samplerFailures.push({ target, message: messageOf(error) });
+    });
     const living = slots().map((slot) => ({ slot, lives: startLives(slot) }));
     const world: World = {
       places,
@@ -93,6 +82,8 @@ export async function runFaults(options: FaultOptions): Promise<FaultReport> {
       meddler,
       random,
       followers,
+      progress,
+      counts,
       environment,
       servers: options.servers,
       lives: (role, origin) =>
@@ -106,7 +97,7 @@ export async function runFaults(options: FaultOptions): Promise<FaultReport> {
       },
     };
     try {
-      await everybodyWrites();
+      await everybodyWrites(places, signal);
       await progress.caughtUp(signal);
       await world.pause(CALM_MS);
       for (const fault of faults) struck.push(await overcome(fault, world));
@@ -121,7 +112,9 @@ export async function runFaults(options: FaultOptions): Promise<FaultReport> {
     const whole = { ...evidence, log: [...kept, ...log] };
     const seconds = (performance.now() - startedMs) / 1_000;
     const verdict = judge(whole);
-    return { seed, struck, seconds, samples: sampler.samples, evidence: whole, verdict, failures, consumed };
+    const { samples, samplesOf } = sampler;
+    const sampled = { samples, samplesOf, samplerFailures };
+    return { seed, struck, seconds, ...sampled, evidence: whole, verdict, failures, consumed };
   } finally {
     await Promise.allSettled([progress.close(), meddler.close(), network.close()]);
     await places.close();
@@ -131,45 +124,40 @@ export async function runFaults(options: FaultOptions): Promise<FaultReport> {
     options.onProgress?.(`${fault.name} …`);
     present = fault;
     const began = performance.now();
-    await fault.strike(world);
+    reach.begin(fault.outOfReach);
+    const askForProof = await fault.strike(world).finally(() => reach.end());
     const over = performance.now();
-    await everybodyWrites();
+    await everybodyWrites(places, signal);
     await progress.caughtUp(signal);
     const recovered = performance.now();
     present = undefined;
+    const proof = String(await askForProof());
     const result = {
       fault: fault.name,
       seconds: (over - began) / 1_000,
       recoverySeconds: (recovered - over) / 1_000,
+      proof,
     };
-    options.onProgress?.(`${fault.name}: recovered after ${result.recoverySeconds.toFixed(1)} s`);
+    options.onProgress?.(`${fault.name}: recovered after ${result.recoverySeconds.toFixed(1)} s; ${proof}`);
     await world.pause(CALM_MS);
     return result;
   }
 
-  /** Resolves when every application has had some more of its writes acknowledged. */
-  async function everybodyWrites(): Promise<void> {
-    const untilMs = performance.now() + WRITES_WITHIN_MS;
-    const acknowledged = (store: OriginStore): number =>
-      readHistory(places.historyFile(store)).filter(({ event }) => event === 'acknowledged').length;
-    const goals = new Map(ORIGIN_STORES.map((store) => [store, acknowledged(store) + SOME_WRITES]));
-    for (const [store, goal] of goals) {
-      while (acknowledged(store) < goal) {
-        if (performance.now() > untilMs)
-          throw new Error(`Nobody can write to ${store}, for ${WRITES_WITHIN_MS / 1_000} s.`);
-        await sleep(200, undefined, { signal });
-      }
-    }
-  }
-
   function startLives(slot: Slot): Lives {
-    const { origin } = slot;
+    const { origin, role } = slot;
+    const passes = (code: number | null, said: string): boolean =>
+      isPassing({ role, store: origin, code, said, present, reach });
+    // Each process that follows has an address of its own, at which its successors answer, too.
+    const metricsAddress = role === 'run' ? unused.pop() : undefined;
     return new Lives(slot, {
       places,
       configFile: network.configFile,
-      isPassing: (code) => isPassing(slot.role, code, present),
+      isPassing: passes,
       backfillRate: BACKFILL_RATE,
-      environment: () => Object.fromEntries(environment),
+      environment: () => ({
+        ...Object.fromEntries(environment),
+        ...(metricsAddress !== undefined && { CHANGEOVER_RUN_METRICS_ADDRESS: metricsAddress }),
+      }),
       writer: (incarnation) =>
         origin && {
           configFile: network.configFile,
@@ -182,10 +170,10 @@ export async function runFaults(options: FaultOptions): Promise<FaultReport> {
         },
       onKilled: () => {},
       onFailure: (failure) => {
-        const passes = isPassing(failure.role, failure.code, present);
-        if (!passes) failures.push(failure);
+        const isInOrder = passes(failure.code, failure.stderr);
+        if (!isInOrder) failures.push(failure);
         options.onProgress?.(
-          `${failure.role} ${failure.store ?? ''} ended with ${failure.code}${passes ? ', as it may' : ''}: ${failure.stderr.slice(-600)}`,
+          `${failure.role} ${failure.store ?? ''} ended with ${failure.code}${isInOrder ? ', as it may' : ''}: ${failure.stderr.slice(-600)}`,
         );
       },
     });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Kind } from '../../schemas/kinds.ts';
-import type { Fault, World } from './fault.ts';
+import type { AskForProof, Fault, World } from './fault.ts';
 import { shuffledSome } from './log-meddler.ts';
+import { Proof } from './proof.ts';
 
 const GAP = 9;
 const SOME = 50;
@@ -14,7 +15,7 @@ interface Gap {
   readonly store: string;
   /** What the command says of it. */
   readonly says: RegExp;
-  make(world: World): Promise<void>;
+  make(world: World): Promise<AskForProof>;
 }
 
 /**
@@ -27,9 +28,11 @@ const GAPS: readonly (Gap & Pick<Fault, 'name'>)[] = [
     kind: 'agent',
     store: 'neo4j',
     says: /\.agents, partition \d+: offsets \d+ to \d+ are missing/,
-    make: async ({ meddler }) => {
+    make: async ({ meddler, progress }) => {
       await meddler.again('agent', (stored, random) => shuffledSome(stored, SOME, random));
       await meddler.expire('agent');
+      const missed = await progress.missed('neo4j', 'agent');
+      return () => Proof.counted(missed, 'records gone that had not been read', SOME);
     },
   },
   {
@@ -37,17 +40,23 @@ const GAPS: readonly (Gap & Pick<Fault, 'name'>)[] = [
     kind: 'policy',
     store: 'postgres',
     says: /\.policies, partition \d+: .*made again/,
-    make: ({ meddler }) => meddler.recreate('policy'),
+    make: async ({ meddler }) => {
+      const before = await meddler.count(['policy']);
+      await meddler.recreate('policy');
+      const left = await meddler.count(['policy']);
+      return () => Proof.counted(before - left, 'records gone with their topic');
+    },
   },
 ];
 
 export const GAP_FAULTS: readonly Fault[] = GAPS.map((gap) => ({
   name: gap.name,
+  outOfReach: {},
   strike: (world) => strike(world, gap),
 }));
 
 /** Applications go on writing all the time; what feeds the log rests while it is cut, and then puts more into it behind the gap. */
-async function strike(world: World, gap: Gap): Promise<void> {
+async function strike(world: World, gap: Gap): Promise<AskForProof> {
   const { lives, places } = world;
   const feeding = [...lives('relay'), ...lives('backfill')];
   const runs = lives('run');
@@ -55,7 +64,7 @@ async function strike(world: World, gap: Gap): Promise<void> {
   await world.caughtUp();
   await Promise.all(runs.map((each) => each.pause()));
   await world.keepLog();
-  await gap.make(world);
+  const proof = await gap.make(world);
   for (const each of feeding) each.resume();
   await somethingBehind(world, gap);
 
@@ -80,6 +89,7 @@ async function strike(world: World, gap: Gap): Promise<void> {
     assert.equal(code, 0, stderr);
   }
   for (const each of runs) each.resume();
+  return proof;
 }
 
 async function somethingBehind({ meddler, pause }: World, { kind }: Gap): Promise<void> {

@@ -1,10 +1,10 @@
-import assert from 'node:assert/strict';
 import neo4j, { Neo4jError } from 'neo4j-driver';
 import pg from 'pg';
 import { agentId, KEYS_PER_KIND } from '../live/key-space.ts';
 import { testStack } from '../support/stack.ts';
-import type { Fault, World } from './fault.ts';
+import type { AskForProof, Fault, World } from './fault.ts';
 import { shuffledSome } from './log-meddler.ts';
+import { Proof } from './proof.ts';
 
 const WITHIN_MS = 40_000;
 /** Between one lock and the next. */
@@ -20,6 +20,7 @@ const IDS = Array.from({ length: KEYS_PER_KIND }, (_, index) => agentId(index))
 export const LOCK_FAULTS: readonly Fault[] = [
   {
     name: 'deadlocks in postgres',
+    outOfReach: {},
     strike: async (world) => {
       const { url } = testStack().postgres;
       const rival = new pg.Client({ connectionString: url, application_name: 'rival' });
@@ -32,7 +33,7 @@ export const LOCK_FAULTS: readonly Fault[] = [
           return Number(rows[0]?.count ?? 0);
         };
         const before = await deadlocks();
-        await quarrel(world, 'postgres', {
+        return await quarrel(world, 'postgres', {
           once: () => lockRows(world, rival),
           hasMet: async () => (await deadlocks()) > before,
         });
@@ -43,6 +44,7 @@ export const LOCK_FAULTS: readonly Fault[] = [
   },
   {
     name: 'deadlocks in neo4j',
+    outOfReach: {},
     strike: async (world) => {
       const { database } = testStack().neo4j;
       const { neo4j: driver, labels } = world.places.migration;
@@ -63,7 +65,7 @@ export const LOCK_FAULTS: readonly Fault[] = [
           await session.close();
         }
       };
-      await quarrel(world, 'neo4j', { once, hasMet: async () => met });
+      return quarrel(world, 'neo4j', { once, hasMet: async () => met });
     },
   },
 ];
@@ -76,7 +78,7 @@ interface Rival {
 }
 
 /** Until there was a deadlock, for without one nothing would have been tried. */
-async function quarrel({ meddler }: World, store: string, { once, hasMet }: Rival): Promise<void> {
+async function quarrel({ meddler }: World, store: string, { once, hasMet }: Rival): Promise<AskForProof> {
   const untilMs = performance.now() + WITHIN_MS;
   const quarrelling = (): boolean => performance.now() < untilMs;
   let met = false;
@@ -91,7 +93,7 @@ async function quarrel({ meddler }: World, store: string, { once, hasMet }: Riva
     }
   };
   await Promise.all([feed(), rival()]);
-  assert.ok(met, `there was no deadlock in ${store} within ${WITHIN_MS / 1_000} s`);
+  return () => Proof.counted(met ? 1 : 0, `deadlock in ${store}, within ${WITHIN_MS / 1_000} s`);
 }
 
 async function lockRows({ places, pause }: World, rival: pg.Client): Promise<void> {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { createCodec } from '../../schemas/codec.ts';
 import { keyAt } from '../live/key-space.ts';
 import { openOrigin } from '../live/open-origin.ts';
+import { copyRecords } from './copies.ts';
 import type { Fault } from './fault.ts';
-import { ALL_KINDS, shuffledSome } from './log-meddler.ts';
+import { shuffledSome } from './log-meddler.ts';
+import { deadLettered, poisonIn } from './poisoned.ts';
+import { Proof } from './proof.ts';
 import type { Stored } from './read-topic.ts';
 
 const SOME = 200;
@@ -15,54 +17,56 @@ const HEADER_BYTES = 10;
 export const LOG_FAULTS: readonly Fault[] = [
   {
     name: 'duplicates: records three times',
-    strike: async ({ meddler }) => {
-      for (const kind of ALL_KINDS) {
-        await meddler.again(kind, (stored, random) => {
-          const some = shuffledSome(stored, SOME, random);
-          return some.flatMap((each) => [each, each, each]);
-        });
-      }
-    },
+    outOfReach: {},
+    strike: (world) =>
+      copyRecords(world, {
+        pick: (records, random) => shuffledSome(records, SOME, random).flatMap((each) => [each, each, each]),
+        is: () => true,
+        what: 'copies',
+      }),
   },
   {
     name: 'reordering within a key: old records after new ones',
-    strike: async ({ meddler }) => {
-      for (const kind of ALL_KINDS)
-        await meddler.again(kind, (stored, random) => shuffledSome(stored, SOME, random));
-    },
+    outOfReach: {},
+    strike: (world) =>
+      copyRecords(world, {
+        pick: (records, random) => shuffledSome(records, SOME, random),
+        is: ({ isOld }) => isOld,
+        what: 'old records after newer ones of their key',
+      }),
   },
   {
     name: 'late updates after deletes',
-    strike: async ({ meddler }) => {
-      const codec = createCodec();
-      for (const kind of ALL_KINDS) {
-        await meddler.again(kind, (stored) => {
-          const decoded = stored.map((each) => ({
-            each,
-            change: codec.decode(kind, each.key.toString(), each.value),
-          }));
-          const dead = new Set(
-            decoded.filter(({ change }) => change.after === null).map(({ change }) => change.key),
-          );
-          return decoded
-            .filter(({ change }) => change.after !== null && dead.has(change.key))
-            .map(({ each }) => each);
-        });
-      }
-    },
+    outOfReach: {},
+    strike: (world) =>
+      copyRecords(world, {
+        pick: (records) => {
+          const dead = new Set(records.filter(({ isDelete }) => isDelete).map(({ key }) => key));
+          return records.filter(({ key, isDelete }) => !isDelete && dead.has(key));
+        },
+        is: ({ isDead }) => isDead,
+        what: 'updates after the delete that is the last of their key',
+      }),
   },
   {
     name: 'poison: bytes that are no change / an unknown fingerprint / no value',
-    strike: async ({ meddler }) => {
+    outOfReach: {},
+    strike: async (world) => {
+      const { meddler } = world;
+      const before = poisonIn(world);
       await meddler.poison('agent', 'poison bytes', Buffer.from('not a change at all'));
       const unknown = Buffer.concat([Buffer.from([0xc3, 0x01]), Buffer.alloc(8, 7), Buffer.from('x')]);
       await meddler.poison('agent', 'poison schema', unknown);
       await meddler.poison('agent', 'poison nothing', null);
+      return deadLettered(world, before);
     },
   },
   {
     name: 'incompatible schema: records of another kind and half a record',
-    strike: async ({ meddler }) => {
+    outOfReach: {},
+    strike: async (world) => {
+      const { meddler } = world;
+      const before = poisonIn(world);
       let embedding: Stored | undefined;
       let agent: Stored | undefined;
       const none = (): readonly Stored[] => [];
@@ -79,11 +83,15 @@ export const LOG_FAULTS: readonly Fault[] = [
       const half = agent.value.subarray(0, HEADER_BYTES + (agent.value.length - HEADER_BYTES) / 2);
       await meddler.poison('agent', agent.key.toString(), half);
       await meddler.poison('policy', agent.key.toString(), agent.value);
+      return deadLettered(world, before);
     },
   },
   {
     name: 'oversized record: in the log and as a write',
-    strike: async ({ meddler, network }) => {
+    outOfReach: {},
+    strike: async (world) => {
+      const { meddler, network } = world;
+      const before = poisonIn(world);
       await meddler.takeUpTo('agent', 2 * OVERSIZED_BYTES);
       await meddler.poison('agent', 'poison oversized', Buffer.alloc(OVERSIZED_BYTES, 'x'));
       const origin = await openOrigin(network.configFile, 'redis');
@@ -104,16 +112,33 @@ export const LOG_FAULTS: readonly Fault[] = [
       } finally {
         await origin.close();
       }
+      return deadLettered(world, before);
     },
   },
   {
     name: 'offsets set back to the beginning',
-    strike: async ({ meddler, followers, lives, pause }) => {
+    outOfReach: {},
+    strike: async ({ meddler, followers, lives, pause, counts }) => {
       const runs = lives('run');
       await Promise.all(runs.map((each) => each.pause()));
-      for (const [store, kinds] of followers) await meddler.rewind(store, kinds);
+      const again = new Map<string, number>();
+      for (const [store, kinds] of followers) {
+        await meddler.rewind(store, kinds);
+        again.set(store, await meddler.count(kinds));
+      }
       for (const each of runs) each.resume();
       await pause(500);
+      return async () => {
+        const proofs: Proof[] = [];
+        for (const [store, records] of again) {
+          // Those who follow now were started since, and have counted from 0.
+          const increase = await counts.increase([], 'consumed', store, records);
+          proofs.push(Proof.counted(increase, `consumed once more by ${store}`, records));
+        }
+        const [first, ...others] = proofs;
+        if (first === undefined) throw new Error('Nobody follows.');
+        return Proof.all(first, ...others);
+      };
     },
   },
 ];

@@ -6,6 +6,10 @@ import { type Kind, topicOf } from '../../schemas/kinds.ts';
 export interface Progress {
   /** Resolves when every follower has committed what is in the log at the time of the call. */
   caughtUp(signal: AbortSignal | undefined): Promise<void>;
+  /** Who is in the group of a follower now: the broker's names of them. */
+  members(store: string): Promise<ReadonlySet<string>>;
+  /** Records of one kind that are gone from the log and that the follower has not committed. */
+  missed(store: string, kind: Kind): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -20,6 +24,7 @@ export async function openProgress(
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
   const admin = kafka.admin();
   await admin.connect();
+  const groupOf = (store: string): string => `${prefix}.target.${store}`;
 
   async function ends(topic: string): Promise<ReadonlyMap<number, number>> {
     const offsets = await admin.fetchTopicOffsets(topic);
@@ -31,7 +36,7 @@ export async function openProgress(
     goals: ReadonlyMap<string, ReadonlyMap<number, number>>,
   ): Promise<number> {
     const topics = (followers.get(store) ?? []).map((kind) => topicOf(prefix, kind));
-    const committed = await admin.fetchOffsets({ groupId: `${prefix}.target.${store}`, topics });
+    const committed = await admin.fetchOffsets({ groupId: groupOf(store), topics });
     let records = 0;
     for (const { topic, partitions } of committed) {
       for (const { partition, offset } of partitions)
@@ -53,6 +58,21 @@ export async function openProgress(
           await sleep(LOOK_EVERY_MS, undefined, { signal });
         }
       }
+    },
+    async members(store) {
+      const { groups } = await admin.describeGroups([groupOf(store)]);
+      return new Set(groups.flatMap(({ members }) => members.map(({ memberId }) => memberId)));
+    },
+    async missed(store, kind) {
+      const topic = topicOf(prefix, kind);
+      const [committed] = await admin.fetchOffsets({ groupId: groupOf(store), topics: [topic] });
+      const offsets = await admin.fetchTopicOffsets(topic);
+      const lows = new Map(offsets.map(({ partition, low }) => [partition, Number(low)]));
+      return (committed?.partitions ?? []).reduce(
+        (sum, { partition, offset }) =>
+          sum + Math.max(0, (lows.get(partition) ?? 0) - Math.max(0, Number(offset))),
+        0,
+      );
     },
     close: () => admin.disconnect(),
   };

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { judge } from '../live/oracle.ts';
 import { FAULTS } from './catalogue.ts';
+import type { FaultReport } from './fault-outcome.ts';
 import { isSound } from './fault-report.ts';
-import type { FaultReport } from './fault-run.ts';
 import { type Consumed, countsOf, unaccounted } from './replay.ts';
 
 const SOUND: Consumed = {
@@ -23,6 +23,8 @@ const REPORT: FaultReport = {
   struck: [],
   seconds: 1,
   samples: 1,
+  samplesOf: new Map([['target.postgres', 1]]),
+  samplerFailures: [],
   evidence: NOTHING,
   verdict: judge(NOTHING),
   failures: [],
@@ -60,6 +62,16 @@ describe('the accounts of a fault run', () => {
   it('show a process that ended by itself', () => {
     const failure = { role: 'run', store: undefined, code: 1, stderr: '' } as const;
     assert.equal(isSound({ ...REPORT, failures: [failure] }), false);
+  });
+
+  it('show a target of which no version was looked at', () => {
+    const samplesOf = new Map([
+      ['target.postgres', 1],
+      ['target.milvus', 0],
+    ]);
+    assert.equal(isSound({ ...REPORT, samplesOf }), false);
+    const samplerFailures = [{ target: 'target.milvus', message: 'no connection' }];
+    assert.equal(isSound({ ...REPORT, samplerFailures }), false);
   });
 
   it('are read from what the command says', () => {

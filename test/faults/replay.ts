@@ -37,9 +37,7 @@ export async function replay(
     const target = `target.${store}`;
     const places = new Set(kinds.flatMap((kind) => [...meddler.poisoned(kind)]));
     const ofStore = letters.filter(({ sink }) => sink === target);
-    const right = ofStore.filter(({ kind, partition, offset }) =>
-      places.has(`${topicOf(migration.name, kind)} ${partition} ${offset}`),
-    ).length;
+    const right = lettersAt(migration.name, letters, target, places).length;
     consumed.push({
       target,
       inLog: await meddler.count(kinds),
@@ -92,15 +90,28 @@ export function countsOf(
   };
 }
 
-interface Letter {
+export interface Letter {
   readonly sink: string;
   readonly kind: Kind;
   readonly partition: number;
   readonly offset: number;
 }
 
+/** Those of a target's that are of records at one of these places. */
+export function lettersAt(
+  prefix: string,
+  letters: readonly Letter[],
+  target: string,
+  places: ReadonlySet<string>,
+): readonly Letter[] {
+  return letters.filter(
+    ({ sink, kind, partition, offset }) =>
+      sink === target && places.has(`${topicOf(prefix, kind)} ${partition} ${offset}`),
+  );
+}
+
 /** As an operator counts them. */
-async function lettersOf({ cli }: LivePlaces['migration']): Promise<readonly Letter[]> {
+export async function lettersOf({ cli }: LivePlaces['migration']): Promise<readonly Letter[]> {
   const { code, stdout, stderr } = await cli('dead-letters', 'list', '--all', '--json');
   if (code !== 0) throw new Error(`dead-letters list ended with ${code}: ${stderr}`);
   return stdout

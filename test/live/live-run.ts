@@ -6,8 +6,9 @@ import type { Evidence } from './evidence.ts';
 import { firstStates } from './first-state.ts';
 import { readHistory, writesOf } from './history.ts';
 import { ORIGIN_STORES, type OriginStore } from './key-space.ts';
+import { type Failure, type Killed, UNREACHABLE } from './life.ts';
 import { type LivePlaces, openLivePlaces } from './live-places.ts';
-import { type Failure, type Killed, Lives, UNREACHABLE } from './lives.ts';
+import { Lives } from './lives.ts';
 import { judge, type Verdict } from './oracle.ts';
 import { makePlan, type Slot } from './plan.ts';
 import { readLog } from './read-log.ts';
@@ -31,6 +32,8 @@ export interface LiveReport {
   readonly seconds: number;
   readonly kills: readonly Killed[];
   readonly samples: number;
+  /** Of each target. */
+  readonly samplesOf: ReadonlyMap<string, number>;
   readonly evidence: Evidence;
   readonly verdict: Verdict;
   /** Processes that ended with an error of their own, and commands at the end that did not succeed. */
@@ -66,7 +69,8 @@ export async function runLive(options: LiveOptions): Promise<LiveReport> {
     const evidence = await gather(places, sampler);
     const verdict = judge(evidence);
     const seconds = (performance.now() - startedMs) / 1_000;
-    return { options, seconds, kills, samples: sampler.samples, evidence, verdict, failures };
+    const { samples, samplesOf } = sampler;
+    return { options, seconds, kills, samples, samplesOf, evidence, verdict, failures };
   } finally {
     await places.close();
   }

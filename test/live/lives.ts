@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, startChild, stopChild } from './child.ts';
 import type { KillOrder } from './kill-plan.ts';
-import type { LivePlaces } from './live-places.ts';
-import type { PlannedKill, Role, Slot } from './plan.ts';
-import type { WriterOptions } from './writer-options.ts';
+import { type LifeOptions, UNREACHABLE } from './life.ts';
+import type { PlannedKill, Slot } from './plan.ts';
 
 /** A process that has not come by its passage after this time is killed where it is. */
 const LATE_AFTER_MS = 40_000;
@@ -14,38 +13,13 @@ const BACKFILL_RATE = 400;
 /** Of one process in one run. */
 const MOST_FAILURES = 3;
 const MOST_LATE = 8;
-/** The exit code of a command whose server was too busy to answer in time: it is started again. */
-export const UNREACHABLE = 6;
+/** Of a passage that `dieAt` names: several lives, each of them `LATE_AFTER_MS` long. */
+const DIES_WITHIN_MS = 240_000;
+/** A process that ends by itself in the moment in which it is killed was not killed: so many come after it. */
+const MOST_KILLS = 20;
+const PAUSE_BEFORE_KILL_MS = 100;
 /** The exit code of a command that was stopped before its work was done. */
 const STOPPED = 130;
-
-export interface Killed {
-  readonly store: string;
-  readonly point: PlannedKill['point'];
-}
-
-/** A process that ended by itself, and should not have. */
-export interface Failure {
-  readonly role: Role | 'validate';
-  readonly store: string | undefined;
-  readonly code: number | null;
-  readonly stderr: string;
-}
-
-export interface LifeOptions {
-  readonly places: LivePlaces;
-  readonly writer: (incarnation: number) => WriterOptions | undefined;
-  /** Instead of that of the places. */
-  readonly configFile?: string;
-  /** Whether it is in order that a process ends with this code; by default, where a server was too busy. */
-  readonly isPassing?: (code: number | null) => boolean;
-  /** Entities a second of a backfill, which begins again when it has come to its end. */
-  readonly backfillRate?: number;
-  /** What a process that is started now finds in its environment, beside ours. */
-  readonly environment?: () => Readonly<Record<string, string>>;
-  readonly onKilled: (killed: Killed) => void;
-  readonly onFailure: (failure: Failure) => void;
-}
 
 /** All lives of one process: each ends with a planned kill, and the last when it is told to stop. */
 export class Lives {
@@ -83,12 +57,44 @@ export class Lives {
     this.#child?.process.kill(signal);
   }
 
-  /** Ends the present process as its user would; one that comes after it kills itself at this passage. Resolves when one has. */
-  dieAt(planned: PlannedKill): Promise<void> {
+  /** Kills the present process, or one that comes after it where that ends by itself first. Resolves when it was this that ended it. */
+  async kill(): Promise<void> {
+    for (let attempt = 0; attempt < MOST_KILLS; attempt++) {
+      const child = this.#child;
+      this.strike('SIGKILL');
+      await child?.ended;
+      if (child?.process.signalCode === 'SIGKILL') return;
+      await sleep(PAUSE_BEFORE_KILL_MS, undefined, { signal: this.#stopping.signal });
+    }
+    throw new Error(`${this.#name} was never there to be killed.`);
+  }
+
+  /**
+   * Ends the present process as its user would; one that comes after it kills itself at this passage. Resolves when one has; rejects
+   * where none does in time, and where this life is over before.
+   */
+  async dieAt(planned: PlannedKill, withinMs = DIES_WITHIN_MS): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#left.push({ planned, onKilled: resolve });
+    const kill = { planned, onKilled: resolve };
+    this.#left.push(kill);
     this.strike('SIGTERM');
-    return promise;
+    const waiting = new AbortController();
+    const signal = AbortSignal.any([waiting.signal, this.#stopping.signal]);
+    const late = sleep(withinMs, undefined, { signal }).then(
+      () => `within ${withinMs / 1_000} s`,
+      () => 'before it was stopped',
+    );
+    const over = this.#done.then(() => 'before it was stopped');
+    try {
+      const tooLate = await Promise.race([promise, late, over]);
+      if (tooLate === undefined) return;
+      const { point, store, passage } = planned;
+      throw new Error(`${this.#name} has not come by passage ${passage} of ${point} (${store}) ${tooLate}.`);
+    } finally {
+      waiting.abort();
+      const at = this.#left.indexOf(kill);
+      if (at >= 0) this.#left.splice(at, 1);
+    }
   }
 
   /** Ends the present process as its user would, and starts no other before `resume`. */
@@ -111,8 +117,13 @@ export class Lives {
     await this.#done;
   }
 
+  get #name(): string {
+    const { role, origin } = this.#slot;
+    return `${role} of ${origin ?? 'all stores'}`;
+  }
+
   async #live(): Promise<void> {
-    const { role, origin, kills } = this.#slot;
+    const { kills } = this.#slot;
     const left = this.#left;
     let [late, failures] = [0, 0];
     for (;;) {
@@ -127,10 +138,9 @@ export class Lives {
         left.push(...left.splice(0, 1));
         late += 1;
       } else if (outcome === 'failed') failures += 1;
-      if (failures > MOST_FAILURES)
-        throw new Error(`${role} of ${origin ?? 'all stores'} ends with errors of its own.`);
+      if (failures > MOST_FAILURES) throw new Error(`${this.#name} ends with errors of its own.`);
       if (late > MOST_LATE + kills.length)
-        throw new Error(`${role} of ${origin ?? 'all stores'} does not come by ${planned?.point}.`);
+        throw new Error(`${this.#name} does not come by ${planned?.point}.`);
     }
   }
 
@@ -181,9 +191,10 @@ export class Lives {
     // A process that has only begun has no ear for SIGTERM yet, and ends by it.
     const stoppedAsAsked = this.#stopping.signal.aborted && (code === STOPPED || (code === null && !hung()));
     if (code !== 0 && !stoppedAsAsked) {
+      const passes = isPassing(code, stderr);
       onFailure({ role, store: origin, code, stderr });
       await sleep(PAUSE_AFTER_FAILURE_MS);
-      return isPassing(code) ? 'over' : 'failed';
+      return passes ? 'over' : 'failed';
     }
     return 'over';
   }

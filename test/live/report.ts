@@ -1,15 +1,16 @@
 import { VIOLATIONS } from './evidence.ts';
 import { explain } from './explain.ts';
 import { KILL_POINTS } from './kill-plan.ts';
+import { type Failure, UNREACHABLE } from './life.ts';
 import type { LiveReport } from './live-run.ts';
-import { type Failure, UNREACHABLE } from './lives.ts';
 import { isCaptured } from './oracle-keys.ts';
+import { unsampled } from './sampler.ts';
 
 const VIOLATIONS_IN_FULL = 5;
 
 /** Whether nothing is wrong: no violation, and nobody ended who should not have. */
-export function isSound({ verdict, failures }: LiveReport): boolean {
-  return verdict.violations.length === 0 && failures.every(isPassing);
+export function isSound({ verdict, failures, samplesOf }: LiveReport): boolean {
+  return verdict.violations.length === 0 && failures.every(isPassing) && unsampled(samplesOf).length === 0;
 }
 
 /** Whoever finds a server too busy to answer in time ends with that error, and is started again. */
@@ -26,6 +27,7 @@ export function reportText(report: LiveReport): string {
     countTable(report),
     '',
     VIOLATIONS.map((name) => `${verdict.counts[name]} ${name}`).join(', '),
+    ...unsampled(report.samplesOf),
     `${failures.filter(isPassing).length} starts of a process failed because a server was too busy to answer.`,
     ...failures
       .filter((failure) => !isPassing(failure))

@@ -7,6 +7,8 @@ import type { TargetReader } from './target-reader.ts';
 
 export interface Sampler {
   readonly samples: number;
+  /** Of each target, by its name: where there is none, nobody has looked whether its versions go down. */
+  readonly samplesOf: ReadonlyMap<string, number>;
   readonly decreases: readonly Decrease[];
   stop(): Promise<void>;
 }
@@ -26,11 +28,11 @@ const LOOKS = 5;
 export function startSampler(
   targets: readonly TargetReader[],
   seed: number,
-  onFailure?: (error: unknown) => void,
+  onFailure?: (target: string, error: unknown) => void,
 ): Sampler {
   const stopping = new AbortController();
   const decreases: Decrease[] = [];
-  let samples = 0;
+  const samplesOf = new Map(targets.map(({ name }) => [name, 0]));
 
   const run = async (target: TargetReader, index: number): Promise<void> => {
     const random = randomFor(seed, 'pair', index);
@@ -40,7 +42,7 @@ export function startSampler(
         const keys = Array.from({ length: KEYS_PER_SAMPLE }, () => keyAt(kind, below(random, KEYS_PER_KIND)));
         await look(target, kind, [...new Set(keys)], greatest).catch((error: unknown) => {
           if (onFailure === undefined) throw error;
-          onFailure(error);
+          onFailure(target.name, error);
         });
       }
       await sleep(EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {});
@@ -61,7 +63,7 @@ export function startSampler(
         await sleep(20);
         to = (await target.versions(kind, [key]))[0] ?? null;
       }
-      samples++;
+      samplesOf.set(target.name, (samplesOf.get(target.name) ?? 0) + 1);
       if ((to ?? 0) < from) decreases.push({ target: target.name, kind, key, from, to });
       else if (to !== null) greatest.set(placeOf({ kind, key }), to);
     }
@@ -72,12 +74,20 @@ export function startSampler(
   running.catch(() => {});
   return {
     get samples() {
-      return samples;
+      return [...samplesOf.values()].reduce((sum, each) => sum + each, 0);
     },
+    samplesOf,
     decreases,
     async stop() {
       stopping.abort();
       await running;
     },
   };
+}
+
+/** Targets of which no version was ever looked at: that none was seen to go down says nothing then. */
+export function unsampled(samplesOf: ReadonlyMap<string, number>): readonly string[] {
+  return [...samplesOf].flatMap(([target, samples]) =>
+    samples > 0 ? [] : [`${target}: not one version was sampled`],
+  );
 }

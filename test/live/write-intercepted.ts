@@ -16,7 +16,14 @@ export async function openInterceptedWriter({
   const { url, password, keys, bookkeepingPrefix } = redisOptions.parse(
     readConfig(configFile, {}).legacy.redis,
   );
-  const bare = new Redis(url ?? '', { lazyConnect: true, ...(password !== undefined && { password }) });
+  // By default ioredis sends again what had no answer when its connection broke, and a write without an event id is two then. Where it
+  // does not, it tells whoever waits only with the second of these.
+  const bare = new Redis(url ?? '', {
+    lazyConnect: true,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    ...(password !== undefined && { password }),
+  });
   // Without a listener ioredis writes to the console.
   bare.on('error', () => {});
   await bare.connect();

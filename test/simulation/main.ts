@@ -1,6 +1,6 @@
-import { parseArgs } from 'node:util';
-import { ALL_BUGS, BUGS, type Bug } from './bugs.ts';
-import type { Handover } from './follower.ts';
+import { reportError } from '../../cli/output/report-error.ts';
+import { HELP, readArguments, type SimulationArguments } from './arguments.ts';
+import { ALL_BUGS, BUGS } from './bugs.ts';
 import { inThreads } from './in-threads.ts';
 import { firstFinding, type Outcome, simulate } from './simulate.ts';
 
@@ -11,30 +11,6 @@ import { firstFinding, type Outcome, simulate } from './simulate.ts';
  *   npm run simulate -- --bugs               the first seed that finds each planted bug
  *   --handover leased                        of the store without a guard (follower.ts)
  */
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    from: { type: 'string', default: '1' },
-    bug: { type: 'string' },
-    bugs: { type: 'boolean', default: false },
-    handover: { type: 'string', default: 'settled' },
-  },
-});
-
-function bugNamed(name: string | undefined): Bug | undefined {
-  const bug = ALL_BUGS.find((each) => each === name);
-  if (name !== undefined && bug === undefined)
-    throw new Error(`No such bug. There are: ${ALL_BUGS.join(', ')}`);
-  if (bug !== undefined) say(`planted: ${BUGS[bug]}`);
-  return bug;
-}
-
-function handoverNamed(name: string): Handover {
-  if (name === 'settled' || name === 'leased' || name === 'none') return name;
-  throw new Error('A handover is settled, leased or none.');
-}
-
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 function tell({ seed, hash, steps, virtualMs, writes, records, violations }: Outcome): void {
@@ -44,25 +20,28 @@ function tell({ seed, hash, steps, virtualMs, writes, records, violations }: Out
   );
 }
 
-const bug = bugNamed(values.bug);
-const handover = handoverNamed(values.handover);
-if (values.bugs) {
+/** These three answer whether all is as it should be. */
+async function findEachBug(): Promise<boolean> {
+  let isEachFound = true;
   for (const each of ALL_BUGS) {
     const found = await firstFinding(each);
     const [first] = found?.violations ?? [];
     say(
       `${each.padEnd(28)} ${found === undefined ? 'NOT FOUND' : `seed ${found.seed}: ${first?.name}: ${first?.detail}`}`,
     );
-    if (found === undefined) process.exitCode = 1;
+    isEachFound &&= found !== undefined;
   }
-} else if (values.seed !== undefined) {
-  const outcome = await simulate(Number(values.seed), { bug, handover, keepTrace: true });
+  return isEachFound;
+}
+
+async function runOne(seed: number, { bug, handover }: SimulationArguments): Promise<boolean> {
+  const outcome = await simulate(seed, { bug, handover, keepTrace: true });
   for (const line of outcome.trace) say(line);
   tell(outcome);
-  process.exitCode = outcome.violations.length === 0 ? 0 : 1;
-} else {
-  const from = Number(values.from);
-  const seeds = Number(values.seeds ?? 100);
+  return outcome.violations.length === 0;
+}
+
+async function runMany({ from, seeds, bug, handover }: SimulationArguments): Promise<boolean> {
   const startedMs = performance.now();
   let [failed, steps] = [0, 0];
   for await (const outcome of inThreads({ from, to: from + seeds - 1, options: { bug, handover } })) {
@@ -75,5 +54,19 @@ if (values.bugs) {
   say(
     `${seeds} seeds, ${failed} with violations, ${steps} steps, ${seconds.toFixed(1)} s, ${((seconds * 1000) / seeds).toFixed(1)} ms a seed`,
   );
-  process.exitCode = failed === 0 ? 0 : 1;
+  return failed === 0;
+}
+
+function run(chosen: SimulationArguments): Promise<boolean> {
+  if (chosen.bug !== undefined) say(`planted: ${BUGS[chosen.bug]}`);
+  if (chosen.eachBug) return findEachBug();
+  return chosen.seed === undefined ? runMany(chosen) : runOne(chosen.seed, chosen);
+}
+
+try {
+  const chosen = readArguments(process.argv.slice(2));
+  if (chosen.help) say(HELP);
+  else process.exitCode = (await run(chosen)) ? 0 : 1;
+} catch (error) {
+  process.exitCode = reportError(error, process.env);
 }

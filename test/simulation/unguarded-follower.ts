@@ -102,7 +102,7 @@ export class UnguardedFollower implements Follower {
         const at = this.#world.random.between(from, this.#moment);
         return new Map(ids.map((id) => [id, collection.get(id, at)?.version]));
       });
-    const held = async (ids: readonly string[], consistency: Consistency = 'Strong') => {
+    const held: VersionReader['held'] = async (ids, { consistency = 'Strong' } = {}) => {
       const [rows, tombstones] = await Promise.all([
         versions(this.#rows, ids, consistency),
         versions(this.#tombstones, ids, consistency),

@@ -9,6 +9,8 @@ export interface StormMember {
   readonly joined: Promise<void>;
   /** Has it leave, one way or the other, and answers how many records it has dealt with in its life. */
   leave(how: Leaving): Promise<number>;
+  /** Ends it at once, whatever state it is in, and waits until it is gone; it may be gone already. */
+  end(): Promise<void>;
 }
 
 /** `killed` is kill -9: it says nothing any more, so what it had done is read right before. */
@@ -55,29 +57,60 @@ export function redeliveredShare({ published, consumed }: StormReport): number {
   return (consumed - published) / published;
 }
 
-/** Writes to few keys again and again, while members of the group come and go; then waits until all is applied, and looks. */
+/**
+ * Writes to few keys again and again, while members of the group come and go; then waits until all is applied, and looks. However it
+ * ends, no member is left.
+ */
 export async function rebalanceStorm(options: StormOptions): Promise<StormReport> {
-  const { seed, seconds, log, group } = options;
+  const all: StormMember[] = [];
+  const start = async (): Promise<StormMember> => {
+    const member = await options.start();
+    all.push(member);
+    return member;
+  };
+  try {
+    return await storm({ ...options, start });
+  } finally {
+    await Promise.all(all.map((member) => member.end()));
+  }
+}
+
+async function storm(options: StormOptions): Promise<StormReport> {
+  const { seed, seconds, log } = options;
   const random = createRandom(seed);
   const storming = new AbortController();
   const publisher = await log.publisher();
-  const first: StormMember[] = [];
-  for (let count = 0; count < MIN_MEMBERS; count++) {
-    const member = await options.start();
-    await member.joined;
-    first.push(member);
-  }
   const newest = new Map<string, number>();
-  const writing = write(options, publisher, newest, storming.signal);
-  const coming = comeAndGo(options, random, first, storming.signal);
+  let membership: Membership;
   try {
-    await Promise.race([sleep(seconds * 1_000), writing, coming]);
+    const first: StormMember[] = [];
+    for (let count = 0; count < MIN_MEMBERS; count++) {
+      const member = await options.start();
+      await member.joined;
+      first.push(member);
+    }
+    const writing = write(options, publisher, newest, storming.signal);
+    const coming = comeAndGo(options, random, first, storming.signal);
+    try {
+      await Promise.race([sleep(seconds * 1_000), writing, coming]);
+    } finally {
+      storming.abort();
+      // Nobody writes and nobody is started behind our back; what went wrong is thrown below.
+      await Promise.allSettled([writing, coming]);
+    }
+    await writing;
+    membership = await coming;
   } finally {
-    storming.abort();
+    await publisher.close();
   }
-  await writing;
-  const { members, consumed, joins, leaves } = await coming;
-  await publisher.close();
+  return drained(options, newest, membership);
+}
+
+async function drained(
+  { log, group, held: heldNow }: StormOptions,
+  newest: ReadonlyMap<string, number>,
+  { members, consumed, joins, leaves }: Membership,
+): Promise<StormReport> {
   const endedMs = performance.now();
   let positions = await log.positions(['agent'], group);
   for (
@@ -89,7 +122,7 @@ export async function rebalanceStorm(options: StormOptions): Promise<StormReport
     await sleep(100);
   }
   const drainSeconds = (performance.now() - endedMs) / 1_000;
-  const held = await options.held();
+  const held = await heldNow();
   const lasts = await Promise.all(members.map((member) => member.leave('stopped')));
   return {
     // Its places in the log, so that what the producer doubled is not counted as redelivered.
@@ -144,7 +177,12 @@ async function comeAndGo(
     const mayLeave = members.length > MIN_MEMBERS;
     if (mayLeave && (members.length >= maxMembers || random.chance(0.5))) {
       const [member] = members.splice(random.between(0, members.length - 1), 1);
-      if (member !== undefined) left.push(member.leave(leaving));
+      if (member !== undefined) {
+        const leave = member.leave(leaving);
+        // Looked at when the storm is over.
+        leave.catch(() => {});
+        left.push(leave);
+      }
       leaves += 1;
       say(`${turn}: one leaves, ${members.length} stay`);
     } else {

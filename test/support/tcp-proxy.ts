@@ -24,6 +24,8 @@ export interface TcpProxy {
   /** From now on new connections are reset, until `restore`. */
   refuse(): void;
   restore(): void;
+  /** How often something was done to anybody so far: a connection refused, a piece held, swallowed or slowed. */
+  readonly struck: number;
   close(): Promise<void>;
 }
 
@@ -40,9 +42,11 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
   let mode: Mode = 'pass';
   let held: (() => void)[] = [];
   let delayMs = 0;
+  let struck = 0;
 
   const listener = createServer((client) => {
     if (mode === 'refuse') {
+      struck++;
       breakOff(client);
       return;
     }
@@ -53,6 +57,7 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
     const slow = new Map<Socket, Promise<void>>();
     const forward = (to: Socket, chunk: Buffer): void => {
       const before = slow.get(to);
+      if (mode === 'stall' || mode === 'slow') struck++;
       if (mode === 'stall') held.push(() => to.write(chunk));
       else if (mode === 'slow' || before !== undefined) {
         const sent = Promise.all([before, sleep(mode === 'slow' ? delayMs : 0)]).then(() => {
@@ -64,8 +69,8 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
     };
     client.on('data', (chunk) => forward(server, chunk));
     server.on('data', (chunk) => {
-      if (mode !== 'swallow-answers')
-        forward(client, rewriteAnswer?.(chunk, portOf(listener.address())) ?? chunk);
+      if (mode === 'swallow-answers') struck++;
+      else forward(client, rewriteAnswer?.(chunk, portOf(listener.address())) ?? chunk);
     });
     for (const [from, to] of [
       [client, server],
@@ -109,6 +114,9 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
       const late = held;
       held = [];
       for (const write of late) write();
+    },
+    get struck() {
+      return struck;
     },
     close: async () => {
       const closed = once(listener, 'close');
