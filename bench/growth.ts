@@ -5,10 +5,10 @@
  *   npm run bench -- growth [--agents 1000000]
  */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { writeStackConfig } from '../cli/work/stack-config.ts';
 import { openGeneratedSociety } from '../society/generator/generate-society.ts';
 import { writeDictionary } from '../society/loaders/society-files.ts';
+import { readOptions, wholeNumber } from '../test/support/arguments.ts';
 import { startCommand } from './cli.ts';
 import { withBenchStack } from './end-to-end.ts';
 import { markdownTable, peakResidentMegabytes, whole } from './measure.ts';
@@ -16,11 +16,12 @@ import { markdownTable, peakResidentMegabytes, whole } from './measure.ts';
 const PROGRESS = /^agent: ([\d,]+) of/;
 
 export async function benchGrowth(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { agents: { type: 'string', default: '1000000' } },
-  });
-  const agents = Number(values.agents);
+  const values = readOptions(
+    args,
+    { agents: { type: 'string', default: '1000000' } },
+    'npm run bench -- --help',
+  );
+  const agents = wholeNumber('--agents', values.agents, 1);
   await withBenchStack(async (addresses, { dir }) => {
     const configFile = await writeStackConfig(dir, addresses);
     // Few friends: this is about the number of agents.

@@ -6,24 +6,32 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { openStack } from '../stack/stack.ts';
+import { readOptions, someOf, wholeNumber } from '../test/support/arguments.ts';
 import { benchProcesses } from './scale/processes.ts';
 import { benchStorm } from './scale/storm.ts';
 
+const PARTS = ['processes', 'storm'] as const;
+
 export async function benchScale(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string', default: 'processes,storm' },
+  const values = readOptions(
+    args,
+    {
+      only: { type: 'string', default: PARTS.join(',') },
       rows: { type: 'string', default: '200000' },
       seconds: { type: 'string', default: '120' },
       rate: { type: 'string', default: '750' },
       seed: { type: 'string', default: '1' },
     },
-  });
-  const parts = values.only.split(',');
-  const storm = { seconds: Number(values.seconds), rate: Number(values.rate), seed: Number(values.seed) };
+    'npm run bench -- --help',
+  );
+  const parts = someOf('--only', values.only, PARTS);
+  const rows = wholeNumber('--rows', values.rows, 1);
+  const storm = {
+    seconds: wholeNumber('--seconds', values.seconds, 1),
+    rate: wholeNumber('--rate', values.rate, 1),
+    seed: wholeNumber('--seed', values.seed, 0),
+  };
   const stack = await openStack({
     dir: join('.changeover', 'bench-scale'),
     services: ['kafka', 'postgres'],
@@ -33,7 +41,7 @@ export async function benchScale(args: readonly string[]): Promise<void> {
   try {
     const addresses = await stack.up();
     if (parts.includes('processes'))
-      console.log(`\n### Processes\n\n${await benchProcesses(addresses, stack.dir, Number(values.rows))}\n`);
+      console.log(`\n### Processes\n\n${await benchProcesses(addresses, stack.dir, rows)}\n`);
     if (parts.includes('storm'))
       console.log(`\n### Storm\n\n${await benchStorm(addresses, stack.dir, storm)}\n`);
   } finally {

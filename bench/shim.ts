@@ -3,31 +3,30 @@
  *
  *   npm run bench -- shim [--only redis,dictionary,neo4j,end-to-end]
  */
-import { parseArgs } from 'node:util';
+import { readOptions, someOf } from '../test/support/arguments.ts';
 import { type BenchStack, withBenchStack } from './end-to-end.ts';
 import { benchDictionaryShim } from './shim/dictionary.ts';
 import { benchShimEndToEnd } from './shim/end-to-end.ts';
 import { benchNeo4jShim } from './shim/neo4j.ts';
 import { benchRedisShim } from './shim/redis.ts';
 
-const PARTS: Readonly<Record<string, (addresses: BenchStack) => Promise<string>>> = {
+const PARTS = {
   redis: ({ redis }) => benchRedisShim(redis),
   dictionary: () => benchDictionaryShim(),
   neo4j: ({ neo4j }) => benchNeo4jShim(neo4j),
   'end-to-end': benchShimEndToEnd,
-};
+} as const satisfies Readonly<Record<string, (addresses: BenchStack) => Promise<string>>>;
+
+const ALL_PARTS = Object.keys(PARTS) as readonly (keyof typeof PARTS)[];
 
 export async function benchShim(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { only: { type: 'string', default: Object.keys(PARTS).join(',') } },
-  });
+  const { only } = readOptions(
+    args,
+    { only: { type: 'string', default: ALL_PARTS.join(',') } },
+    'npm run bench -- --help',
+  );
+  const parts = someOf('--only', only, ALL_PARTS);
   await withBenchStack(async (addresses) => {
-    for (const name of values.only.split(',')) {
-      const part = PARTS[name];
-      if (part === undefined)
-        throw new Error(`There is no part ${name}; there are ${Object.keys(PARTS).join(', ')}.`);
-      console.log(`\n### ${name}\n\n${await part(addresses)}\n`);
-    }
+    for (const name of parts) console.log(`\n### ${name}\n\n${await PARTS[name](addresses)}\n`);
   });
 }

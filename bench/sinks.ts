@@ -3,7 +3,7 @@
  *
  *   npm run bench -- sinks [--only postgres,visible,neo4j,milvus,consume] [--rows 1000000] [--vectors 200000]
  */
-import { parseArgs } from 'node:util';
+import { readOptions, someOf, wholeNumber } from '../test/support/arguments.ts';
 import { withBenchStack } from './end-to-end.ts';
 import { benchConsume } from './sinks/consume.ts';
 import { benchMilvusSink } from './sinks/milvus.ts';
@@ -15,30 +15,31 @@ import { benchVisible } from './sinks/visible.ts';
 export type { SinkBenchOptions };
 
 /** Each answers Markdown. */
-const PARTS: Readonly<Record<string, (options: SinkBenchOptions) => Promise<string>>> = {
+const PARTS = {
   postgres: benchPostgresSink,
   visible: benchVisible,
   consume: benchConsume,
   milvus: benchMilvusSink,
   neo4j: benchNeo4j,
-};
+} as const satisfies Readonly<Record<string, (options: SinkBenchOptions) => Promise<string>>>;
+
+const ALL_PARTS = Object.keys(PARTS) as readonly (keyof typeof PARTS)[];
 
 export async function benchSinks(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string', default: Object.keys(PARTS).join(',') },
+  const values = readOptions(
+    args,
+    {
+      only: { type: 'string', default: ALL_PARTS.join(',') },
       rows: { type: 'string', default: '1000000' },
       vectors: { type: 'string', default: '200000' },
     },
-  });
-  const [rows, vectors] = [Number(values.rows), Number(values.vectors)];
+    'npm run bench -- --help',
+  );
+  const parts = someOf('--only', values.only, ALL_PARTS);
+  const rows = wholeNumber('--rows', values.rows, 1);
+  const vectors = wholeNumber('--vectors', values.vectors, 1);
   await withBenchStack(async (addresses) => {
-    for (const name of values.only.split(',')) {
-      const part = PARTS[name];
-      if (part === undefined)
-        throw new Error(`There is no part ${name}; there are ${Object.keys(PARTS).join(', ')}.`);
-      console.log(`\n### ${name}\n\n${await part({ addresses, rows, vectors })}\n`);
-    }
+    for (const name of parts)
+      console.log(`\n### ${name}\n\n${await PARTS[name]({ addresses, rows, vectors })}\n`);
   });
 }

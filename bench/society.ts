@@ -5,8 +5,8 @@
  *
  *   npm run bench -- society [--data FOLDER | --agents N] [--rounds N]
  */
-import { parseArgs } from 'node:util';
 import { openDemoSociety } from '../cli/demo/demo-society.ts';
+import { readOptions, wholeNumber } from '../test/support/arguments.ts';
 import { type BenchStack, type EndToEnd, loadSociety, moveSociety, withBenchStack } from './end-to-end.ts';
 import { type Figure, markdownTable, perSecond, timed, whole } from './measure.ts';
 import { rawPublish } from './raw/kafka.ts';
@@ -23,7 +23,10 @@ async function rawLimits(addresses: BenchStack, moved: EndToEnd): Promise<readon
   try {
     return [
       await timed('Kafka: publish 200-byte records', () => rawPublish(addresses.kafka, moved.changes, 200)),
-      await timed('Postgres: guarded upsert of as many rows', () => rawUpsertRows(addresses.postgres, rows)),
+      {
+        what: 'Postgres: guarded upsert of as many rows',
+        ...(await rawUpsertRows(addresses.postgres, rows)),
+      },
       await timed('Neo4j: guarded MERGE of as many nodes', () =>
         graph.nodes(Math.max(byKind.agent, RAW_NODES)),
       ),
@@ -42,16 +45,18 @@ async function rawLimits(addresses: BenchStack, moved: EndToEnd): Promise<readon
 const ROUNDS = '3';
 
 export async function benchSociety(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
+  const values = readOptions(
+    args,
+    {
       data: { type: 'string' },
       agents: { type: 'string', default: '3500' },
       rounds: { type: 'string', default: ROUNDS },
     },
-  });
+    'npm run bench -- --help',
+  );
+  const roundCount = wholeNumber('--rounds', values.rounds, 1);
   const choice = {
-    agents: Number(values.agents),
+    agents: wholeNumber('--agents', values.agents, 1),
     seed: 1,
     ...(values.data === undefined ? {} : { data: values.data }),
   };
@@ -61,7 +66,7 @@ export async function benchSociety(args: readonly string[]): Promise<void> {
   await withBenchStack(async (addresses, stack) => {
     await loadSociety(society, addresses, stack);
     const rounds: EndToEnd[] = [];
-    for (let round = 1; round <= Number(values.rounds); round++) {
+    for (let round = 1; round <= roundCount; round++) {
       rounds.push(await moveSociety(addresses, stack, round));
     }
     console.log(

@@ -54,7 +54,7 @@ export async function benchProcesses(addresses: ScaleAddresses, dir: string, row
   ].join('\n\n');
 }
 
-/** They are stopped, for less than their session, while everything is published: it costs as much as applying does. */
+/** However it ends, none of them is left. */
 async function share(
   { kafka }: ScaleAddresses,
   { prefix, configFile }: Place,
@@ -64,30 +64,52 @@ async function share(
   return withKafkaLog(prefix, { brokers: kafka.brokers, partitions: PARTITIONS }, async (log) => {
     await log.prepare();
     const members: RunMember[] = [];
-    // One after the other: the first makes the schema.
-    for (let count = 0; count < processes; count++) {
-      const member = await startRunMember(configFile);
-      await member.joined;
-      members.push(member);
+    try {
+      // One after the other: the first makes the schema.
+      for (let count = 0; count < processes; count++) {
+        const member = await startRunMember(configFile);
+        members.push(member);
+        await member.joined;
+      }
+      while ((await log.members(GROUP)) < processes) await sleep(LOOK_EVERY_MS);
+      await sleep(SETTLE_MS);
+      return await shareAmong(members, log, rows);
+    } finally {
+      await Promise.all(members.map((member) => member.end()));
     }
-    while ((await log.members(GROUP)) < processes) await sleep(LOOK_EVERY_MS);
-    await sleep(SETTLE_MS);
-    const used = () => members.map(({ command }) => cpuSeconds(command.child.pid));
-    const all = (signal: 'SIGSTOP' | 'SIGCONT'): void => {
-      for (const { command } of members) command.child.kill(signal);
-    };
-    all('SIGSTOP');
-    await publishAll(log, rows, agentChange);
-    const before = used();
-    const startedMs = performance.now();
-    all('SIGCONT');
-    await committed(log);
-    const seconds = (performance.now() - startedMs) / 1_000;
-    const cpu = used().map((each, index) => each - (before[index] ?? 0));
-    const megabytes = members.map(({ command }) => peakResidentMegabytes(command.child.pid));
-    const consumed = await Promise.all(members.map((member) => member.leave('stopped')));
-    return { seconds, cpu, megabytes, consumed };
   });
+}
+
+/** They are stopped, for less than their session, while everything is published: it costs as much as applying does. */
+async function shareAmong(members: readonly RunMember[], log: Log, rows: number): Promise<Shared> {
+  const used = () => members.map((member) => measured('processor time', member, cpuSeconds));
+  const all = (signal: 'SIGSTOP' | 'SIGCONT'): void => {
+    for (const { command } of members) command.child.kill(signal);
+  };
+  all('SIGSTOP');
+  await publishAll(log, rows, agentChange);
+  const before = used();
+  const startedMs = performance.now();
+  all('SIGCONT');
+  await Promise.race([committed(log), ...members.map(endedTooEarly)]);
+  const seconds = (performance.now() - startedMs) / 1_000;
+  const cpu = used().map((each, index) => each - (before[index] ?? 0));
+  const megabytes = members.map((member) => measured('memory', member, peakResidentMegabytes));
+  const consumed = await Promise.all(members.map((member) => member.leave('stopped')));
+  return { seconds, cpu, megabytes, consumed };
+}
+
+/** One that is gone has used nothing, as far as can be read. */
+function measured(what: string, { command }: RunMember, read: (pid: number | undefined) => number): number {
+  const value = read(command.child.pid);
+  if (!(value > 0)) throw new Error(`The ${what} of the member ${command.child.pid} cannot be read.`);
+  return value;
+}
+
+/** Nobody would get to the end without it, or it would be somebody else's work. */
+async function endedTooEarly({ command }: RunMember): Promise<never> {
+  const { code, stderr } = await command.result;
+  throw new Error(`A member has ended with ${code} before everything was committed: ${stderr}`);
 }
 
 async function committed(log: Log): Promise<void> {

@@ -1,4 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs';
+import { retry } from '../../core/retry.ts';
 import type { KafkaAddress } from '../../stack/addresses.ts';
 import { agentChange } from './postgres-content.ts';
 
@@ -37,7 +38,13 @@ export async function fillPeerTopic(
   await admin.connect();
   await producer.connect();
   try {
-    await admin.createTopics({ topics: [{ topic, numPartitions: PEER_PARTITIONS, replicationFactor: 1 }] });
+    const topics = [{ topic, numPartitions: PEER_PARTITIONS, replicationFactor: 1 }];
+    await admin.createTopics({ topics, waitForLeaders: false });
+    // kafkajs' own wait ends with an error where a broker has not heard of the topic yet.
+    await retry(() => admin.fetchTopicMetadata({ topics: [topic] }), {
+      policy: { attempts: 30 },
+      retryable: () => true,
+    });
     for (let start = 0; start < rows; start += PER_SEND) {
       const messages = Array.from({ length: Math.min(PER_SEND, rows - start) }, (_, index) =>
         peerMessage(start + index),
