@@ -31,7 +31,7 @@ function indexRules({ outbox, event }: OutboxNames): readonly IndexRule[] {
 /** Makes constraints and indexes, as often as it is called. */
 export async function makeOutbox(client: Neo4jClient, names: OutboxNames): Promise<void> {
   await client.runAlone('CALL db.createProperty($name)', { name: LOCK_PROPERTY });
-  for (const rule of uniqueRules(names)) await makeUnique(client, rule);
+  await makeUnique(client, uniqueRules(names));
   for (const { name, label, properties } of indexRules(names)) {
     const columns = properties.map((property) => `n.${property}`).join(', ');
     await runSchemaCommand(

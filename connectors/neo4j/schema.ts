@@ -52,7 +52,7 @@ export async function prepareSchema(scope: SchemaScope): Promise<void> {
   // Before the marks, which say that everything is there to write safely.
   await client.runAlone('CALL db.createProperty($name)', { name: LOCK_PROPERTY });
   await claimLabels(scope, labelsOf(scope));
-  for (const rule of uniqueRules(scope)) await makeUnique(client, rule);
+  await makeUnique(client, uniqueRules(scope));
   if (context.role === 'target' && holdsGraph(context.kinds)) {
     const { label } = names.agent;
     for (const property of ['type', 'active']) {
@@ -71,9 +71,11 @@ export async function prepareSchema(scope: SchemaScope): Promise<void> {
 }
 
 /** Asked for first: only a constraint that is not there yet may take its time. */
-export async function makeUnique(client: Neo4jClient, rule: UniqueRule): Promise<void> {
-  if ((await missingOf(client, [rule])).length === 0) return;
-  const { label, properties } = rule;
+export async function makeUnique(client: Neo4jClient, rules: readonly UniqueRule[]): Promise<void> {
+  for (const rule of await missingOf(client, rules)) await makeConstraint(client, rule);
+}
+
+async function makeConstraint(client: Neo4jClient, { label, properties }: UniqueRule): Promise<void> {
   const name = quoted(`changeover_${label}_key`);
   const key = properties.map((property) => `n.${property}`).join(', ');
   await runSchemaCommand(
@@ -86,20 +88,22 @@ export async function makeUnique(client: Neo4jClient, rule: UniqueRule): Promise
 
 /** What is missing of the rules, by label. */
 export async function missingRules(scope: SchemaScope): Promise<readonly string[]> {
-  return await missingOf(scope.client, uniqueRules(scope));
+  return (await missingOf(scope.client, uniqueRules(scope))).map(ruleName);
 }
 
-async function missingOf(client: Neo4jClient, rules: readonly UniqueRule[]): Promise<readonly string[]> {
+async function missingOf(client: Neo4jClient, rules: readonly UniqueRule[]): Promise<readonly UniqueRule[]> {
   const rows = await client.runAlone(
     `SHOW CONSTRAINTS YIELD type, entityType, labelsOrTypes, properties
      WHERE entityType = 'NODE' AND type IN ['UNIQUENESS', 'NODE_PROPERTY_UNIQUENESS', 'NODE_KEY']
      RETURN labelsOrTypes[0] AS label, properties`,
   );
-  const there = new Set(rows.map((row) => ruleName(row.get('label'), row.get('properties'))));
-  return rules.map(({ label, properties }) => ruleName(label, properties)).filter((name) => !there.has(name));
+  const there = new Set(
+    rows.map((row) => ruleName({ label: row.get('label'), properties: row.get('properties') })),
+  );
+  return rules.filter((rule) => !there.has(ruleName(rule)));
 }
 
-function ruleName(label: string, properties: readonly string[]): string {
+function ruleName({ label, properties }: UniqueRule): string {
   return `:${label}(${properties.join(', ')})`;
 }
 
