@@ -11,6 +11,7 @@ import type { Log, LogRecord, SubscribeOptions } from '../../log/log.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
+import { eventually as eventuallyWithin } from '../support/eventually.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { testStack } from '../support/stack.ts';
 import { openSubscription } from './open-subscription.ts';
@@ -283,15 +284,4 @@ async function withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
   }
 }
 
-async function eventually(check: () => void | Promise<void>): Promise<void> {
-  const giveUpAt = Date.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (Date.now() > giveUpAt) throw error;
-      await delay(50);
-    }
-  }
-}
+const eventually = (check: () => void | Promise<void>): Promise<void> => eventuallyWithin(check, PATIENCE_MS);

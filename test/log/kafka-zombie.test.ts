@@ -12,6 +12,7 @@ import { type Log, lagOf, type SubscriptionEvent } from '../../log/log.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
+import { eventually as eventuallyWithin } from '../support/eventually.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { testStack } from '../support/stack.ts';
 import { openKafkaProxy } from '../support/tcp-proxy.ts';
@@ -144,15 +145,4 @@ async function publish(log: Log, count: number): Promise<void> {
   await publisher.close();
 }
 
-async function eventually(check: () => void): Promise<void> {
-  const giveUpAt = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      check();
-      return;
-    } catch (error) {
-      if (performance.now() > giveUpAt) throw error;
-      await delay(20);
-    }
-  }
-}
+const eventually = (check: () => void): Promise<void> => eventuallyWithin(check, PATIENCE_MS);

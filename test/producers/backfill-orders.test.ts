@@ -10,6 +10,7 @@ import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
 import { changesIn, openTestLog } from '../support/memory-log.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { until } from '../support/until.ts';
 
 async function sourceOf(agents: number) {
   const store = new MemoryStore();
@@ -51,14 +52,6 @@ async function start(log: Log, agents: number, ratePerSecond?: number): Promise<
     new AbortController().signal,
   );
   return { ended, published: () => moved, state: () => state };
-}
-
-async function until(reached: () => boolean | Promise<boolean>, withinMs: number): Promise<void> {
-  const startedMs = performance.now();
-  while (!(await reached())) {
-    assert.ok(performance.now() - startedMs < withinMs, `not within ${withinMs} ms`);
-    await sleep(10);
-  }
 }
 
 describe('a running backfill', () => {

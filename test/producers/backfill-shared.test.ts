@@ -16,6 +16,7 @@ import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
 import { changesIn, openTestLog } from '../support/memory-log.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { until as untilWithin } from '../support/until.ts';
 
 /** One process of several: its way to a log that they share. */
 interface Running {
@@ -96,13 +97,8 @@ function brokenAfter(source: Source, key: string, state: { broken: boolean }): S
   };
 }
 
-async function until(reached: () => boolean | Promise<boolean>, withinMs = 5_000): Promise<void> {
-  const startedMs = performance.now();
-  while (!(await reached())) {
-    assert.ok(performance.now() - startedMs < withinMs, `not within ${withinMs} ms: ${reached}`);
-    await sleep(5);
-  }
-}
+const until = (reached: () => boolean | Promise<boolean>, withinMs = 5_000): Promise<void> =>
+  untilWithin(reached, withinMs);
 
 describe('a backfill of several processes', () => {
   it('is shared by those who are there, ends in all of them with the same answer, and moves everything once', async () => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { EntityWrite } from '../../connectors/capture.ts';
 import { systemClock } from '../../core/clock.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
@@ -9,6 +8,7 @@ import type { Change } from '../../schemas/change.ts';
 import { agentWrite, MemoryCapture } from '../support/memory-capture.ts';
 import { openTestLog } from '../support/memory-log.ts';
 import type { MemoryOutbox } from '../support/memory-outbox.ts';
+import { until as untilWithin } from '../support/until.ts';
 
 export interface Running {
   readonly relay: Relay;
@@ -109,14 +109,8 @@ export async function fill(outbox: MemoryOutbox, writes: number, keys = 7): Prom
   for (const result of await capture.write(all)) assert.equal(result.status, 'written');
 }
 
-export async function until(reached: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
-  const endMs = performance.now() + ms;
-  while (performance.now() < endMs) {
-    if (await reached()) return;
-    await sleep(5);
-  }
-  assert.fail('it did not come to that');
-}
+export const until = (reached: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> =>
+  untilWithin(reached, withinMs);
 
 /** Each key's versions never go back, and each is there once. */
 export function assertInOrder(changes: readonly Change[]): void {
