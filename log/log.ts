@@ -158,6 +158,11 @@ export interface PartitionPosition {
   readonly end: number;
   /** The offset that the group will read next; null when it has never committed, or no group was named. */
   readonly committed: number | null;
+  /**
+   * The group has read here, and how far is not known any more, so `committed` is null: the topic was deleted and made again, or
+   * its records went before they were read. To a subscription it is a gap.
+   */
+  readonly forgotten?: true;
 }
 
 /** Records that a group has yet to commit. */

@@ -6,7 +6,7 @@ import { type CommandContext, configOf } from '../command.ts';
 import { withDeployment } from '../deployment.ts';
 import { letterJson, letterTable } from '../output/dead-letter-table.ts';
 import { chosenLetters, isOpen, lettersText, operator, requireChoice } from '../work/dead-letters.ts';
-import { type FilterFlags, filterOf, requireStore, withFilters } from './dead-letters-filters.ts';
+import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
 
 interface DropFlags extends FilterFlags {
   readonly reason: string;
@@ -33,9 +33,8 @@ export function registerDrop(deadLetters: Command, context: CommandContext): voi
       const choice = { ids, filter: filterOf(flags), all };
       requireChoice(choice);
       await withDeployment(configOf(command, context), async (deployment) => {
-        requireStore(deployment.routes, flags);
         const log = await deployment.log();
-        const chosen = (await chosenLetters(log, choice)).filter(isOpen);
+        const chosen = (await chosenLetters(log, deployment.routes, choice)).filter(isOpen);
         if (!dryRun) {
           const by = operator();
           await resolve(chosen, { state: 'dropped', note: reason }, { log, by, clock: systemClock });

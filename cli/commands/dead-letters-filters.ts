@@ -4,7 +4,6 @@ import { systemClock } from '../../core/clock.ts';
 import type { RefusalClass } from '../../log/log.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import { kindList } from '../command.ts';
-import { chosenTargets, type Routes } from '../routes.ts';
 
 /** What all of `changeover dead-letters` take to say which letters are meant. */
 export interface FilterFlags {
@@ -29,11 +28,6 @@ export function withFilters(command: Command): Command {
       'only refused since then: a date and time (ISO 8601), or 30m, 12h, 7d ago',
       sinceTime,
     );
-}
-
-/** Throws `usage` for a store that is not configured: a name that is written wrong has no dead letters, either. */
-export function requireStore(routes: Routes, { store }: FilterFlags): void {
-  if (store !== undefined) chosenTargets(routes, [store.replace(/^target\./, '')]);
 }
 
 export function filterOf({ store, kind, since, class: refusal }: FilterFlags): LetterFilter {

@@ -10,8 +10,15 @@ import { type CommandContext, configOf } from '../command.ts';
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { previewTable, redrivenTable } from '../output/dead-letter-table.ts';
 import { count, items } from '../output/format.ts';
-import { chosenLetters, isOpen, operator, requireChoice, targetOf } from '../work/dead-letters.ts';
-import { type FilterFlags, filterOf, requireStore, withFilters } from './dead-letters-filters.ts';
+import {
+  chosenLetters,
+  isOpen,
+  operator,
+  requireChoice,
+  requireConfigured,
+  targetOf,
+} from '../work/dead-letters.ts';
+import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
 
 interface RedriveFlags extends FilterFlags {
   readonly all?: boolean;
@@ -37,11 +44,11 @@ export function registerRedrive(deadLetters: Command, context: CommandContext): 
       const choice = { ids, filter: filterOf(flags), all: flags.all ?? false };
       requireChoice(choice);
       await withDeployment(configOf(command, context), async (deployment) => {
-        requireStore(deployment.routes, flags);
         const log = await deployment.log();
-        const asked = await chosenLetters(log, choice);
+        const asked = await chosenLetters(log, deployment.routes, choice);
         // What was dealt with is not offered again: a purge relies on it.
         const chosen = asked.filter(isOpen);
+        requireConfigured(deployment.routes, chosen);
         if (chosen.length < asked.length)
           context.note(`${items(asked.length - chosen.length, 'dead letter')} had been dealt with before`);
         const results = await redriveAll(deployment, log, chosen, flags, context);

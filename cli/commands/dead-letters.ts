@@ -7,9 +7,9 @@ import { type CommandContext, configOf, type RegisterCommand } from '../command.
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { detailLines, letterDetails } from '../output/dead-letter-details.ts';
 import { letterJson, letterTable } from '../output/dead-letter-table.ts';
-import { lettersOf, lettersText } from '../work/dead-letters.ts';
+import { lettersOf, lettersText, requireStore } from '../work/dead-letters.ts';
 import { registerDrop } from './dead-letters-drop.ts';
-import { type FilterFlags, filterOf, requireStore, withFilters } from './dead-letters-filters.ts';
+import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
 import { registerRedrive } from './dead-letters-redrive.ts';
 
 interface ListFlags extends FilterFlags {
@@ -44,10 +44,10 @@ function registerList(deadLetters: Command, context: CommandContext): void {
     .option('--json', 'print one JSON object a line')
     .action(async (flags: ListFlags, command: Command) => {
       await withDeployment(configOf(command, context), async (deployment) => {
-        requireStore(deployment.routes, flags);
         const log = await deployment.log();
         const letters = await readLetters(log.deadLetters);
         const filter = { ...filterOf(flags), resolved: flags.all ?? false };
+        requireStore(deployment.routes, letters, filter);
         const listed = letters.filter((letter) => matches(letter, filter));
         if (flags.json) for (const letter of listed) context.print(toJson(letterJson(letter)));
         else if (listed.length > 0) context.print(letterTable(listed));

@@ -1,5 +1,18 @@
-import type { BackfillStanding } from '../work/backfill-orders.ts';
+import type { BackfillStanding, ProcessStanding, RunStanding } from '../work/backfill-orders.ts';
 import { count, duration, table } from './format.ts';
+
+const STATUS: Readonly<Record<RunStanding['status'], string>> = {
+  running: 'not finished',
+  done: 'done',
+  interrupted: 'interrupted',
+};
+
+const STATE: Readonly<Record<ProcessStanding['state'], string>> = {
+  running: 'running',
+  slowed: 'slowed',
+  paused: 'paused',
+  'stopped-reporting': 'stopped reporting',
+};
 
 /** What was ordered, how far the newest run is, and what each process says of itself. */
 export function backfillStatusText({ orders, run, processes }: BackfillStanding): string {
@@ -10,14 +23,16 @@ export function backfillStatusText({ orders, run, processes }: BackfillStanding)
     const { generation, status, published, rejected, done, ranges } = run;
     const rejectedText = rejected === 0 ? '' : `, ${count(rejected)} rejected`;
     lines.push(
-      `Backfill ${generation}: ${status === 'done' ? 'done' : 'not finished'}, ${count(published)} published${rejectedText}, ${done} of ${ranges} ranges.`,
+      `Backfill ${generation}: ${STATUS[status]}, ${count(published)} published${rejectedText}, ${done} of ${ranges} ranges.`,
     );
+    if (status === 'interrupted')
+      lines.push('Nobody is at it: `changeover backfill` goes on where the log had confirmed it.');
   }
   if (processes.length === 0) lines.push('No process runs one.');
   else {
     const rows = processes.map(({ process, state, published, perSecond, limitPerSecond, ageMs, remarks }) => [
       process,
-      state,
+      STATE[state],
       published,
       `${count(perSecond)}/s`,
       limitPerSecond === null ? '' : `${count(limitPerSecond)}/s`,

@@ -3,13 +3,13 @@ import { duration, items, table } from './format.ts';
 
 const HEADER = ['group', 'topic', 'partition', 'records', 'oldest', 'state', ''];
 
-/** One line for each partition in which records wait, one for each group in which none do. */
+/** One line for each partition in which records wait or are gone, one for each group that has no such partition. */
 export function lagTable(lags: readonly StoreLag[]): string {
   return table(HEADER, lags.flatMap(linesOf));
 }
 
 function linesOf({ group, members, partitions }: StoreLag): readonly (readonly (string | number)[])[] {
-  const waiting = partitions.filter(({ records }) => records > 0);
+  const waiting = partitions.filter(({ records, state }) => records > 0 || state === 'STALLED');
   if (waiting.length === 0) return [[group, 'all', 'all', 0, '', 'OK', membersText(members)]];
   return waiting.map(({ topic, partition, records, seconds, state, reason }) => [
     group,

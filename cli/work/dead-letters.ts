@@ -16,6 +16,7 @@ import type { Log } from '../../log/log.ts';
 import { CONNECTORS } from '../connectors.ts';
 import { type Deployment, WRITER } from '../deployment.ts';
 import { count, items } from '../output/format.ts';
+import { chosenTargets, type Routes } from '../routes.ts';
 
 /** What becomes of the changes that a target store refuses for good, as it is configured. */
 export function refusalsOf({ config, codec, logger }: Deployment, log: Log, store: string): Refuse {
@@ -60,10 +61,48 @@ export function requireChoice({ ids, filter, all }: LetterChoice): void {
 }
 
 /** The letters that were asked for: by their ids, whatever their state, or the open ones that a filter lets through. */
-export async function chosenLetters(log: Log, choice: LetterChoice): Promise<readonly Letter[]> {
+export async function chosenLetters(
+  log: Log,
+  routes: Routes,
+  choice: LetterChoice,
+): Promise<readonly Letter[]> {
   const letters = await readLetters(log.deadLetters);
   if (choice.ids.length > 0) return lettersOf(letters, choice.ids);
+  requireStore(routes, letters, choice.filter);
   return letters.filter((letter) => matches(letter, choice.filter));
+}
+
+/**
+ * Throws `usage` for a store that is not configured and has no letters, open or not: the name is written wrong. One that was
+ * configured once may have some.
+ */
+export function requireStore(routes: Routes, letters: readonly Letter[], { store }: LetterFilter): void {
+  if (store === undefined) return;
+  const name = nameOf(store);
+  if (letters.some(({ sink }) => nameOf(sink) === name)) return;
+  chosenTargets(routes, [name]);
+}
+
+/** Throws `usage` for letters of a store that is configured no more: there is nobody to offer them to. */
+export function requireConfigured(routes: Routes, letters: readonly Letter[]): void {
+  const gone = Map.groupBy(
+    letters.filter(({ sink }) => !routes.followers.has(nameOf(sink))),
+    ({ sink }) => sink,
+  );
+  if (gone.size === 0) return;
+  const texts = Array.from(gone, ([sink, ofSink]) => `${sink} (${lettersText(ofSink)})`);
+  throw new ChangeoverError(
+    'usage',
+    `Nothing can be offered to a store that is not configured: ${texts.join(', ')}`,
+    {
+      hint: 'Configure it again, or `changeover dead-letters drop` them; --store chooses those of another store.',
+    },
+  );
+}
+
+/** As ids and sections call it. */
+function nameOf(store: string): string {
+  return store.replace(/^target\./, '');
 }
 
 export function isOpen({ state }: Letter): boolean {
@@ -92,7 +131,7 @@ export interface Target {
 
 /** The target store of letters. */
 export async function targetOf(deployment: Deployment, log: Log, sink: string): Promise<Target> {
-  const name = sink.replace(/^target\./, '');
+  const name = nameOf(sink);
   const store = await deployment.store('target', name);
   const oneWriter = CONNECTORS.find((connector) => connector.name === name)?.oneWriter ?? false;
   return {

@@ -15,11 +15,8 @@ const UNREACHABLE: Meaning = {
   hint: 'Start the server, or correct host and port.',
 };
 const GOING_AWAY: Meaning = { code: 'unreachable', says: 'is starting or stopping', hint: 'Wait for it.' };
-const SLOW: Meaning = {
-  code: 'timeout',
-  says: 'took too long',
-  hint: 'Look for locks and load in pg_stat_activity, or raise statementTimeoutMs.',
-};
+const RAISE_STATEMENT_TIMEOUT = 'Look for locks and load in pg_stat_activity, or raise statementTimeoutMs.';
+const SLOW: Meaning = { code: 'timeout', says: 'took too long', hint: RAISE_STATEMENT_TIMEOUT };
 const LOGIN: Meaning = {
   code: 'unauthenticated',
   says: 'refuses the login',
@@ -90,7 +87,17 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 const NETWORK_CODES = /^(ECONN|EHOST|ENET|EPIPE|ENOTFOUND|EAI_)/;
 const CONNECTION_ENDED =
   /^Connection terminated|connection error and is not queryable|was closed and is not queryable/;
-const TIMED_OUT = /timeout exceeded when trying to connect|due to connection timeout|Query read timeout/;
+/** By pg's own words, as each deadline of ours is named in them; ETIMEDOUT is the system's own. */
+const TIMED_OUT: readonly (readonly [words: RegExp, hint: string])[] = [
+  [
+    /due to connection timeout/,
+    'Check the server and the network to it, correct host and port, or raise connectTimeoutMs.',
+  ],
+  // All connections were in use for that long.
+  [/timeout exceeded when trying to connect/, 'Raise poolSize, or connectTimeoutMs.'],
+  [/Query read timeout/, RAISE_STATEMENT_TIMEOUT],
+  [/^ETIMEDOUT/, 'Check the server and the network to it, or correct host and port.'],
+];
 const TLS_CODES = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/;
 
 /** Turns whatever pg throws into one of our errors; `where` is `host:port/database`. */
@@ -111,7 +118,11 @@ function meaningOf(state: string): Meaning | undefined {
 function meaningOfClient(error: unknown): Meaning | undefined {
   const code = systemCodeOf(error) ?? '';
   const message = messageOf(error);
-  if (TIMED_OUT.test(message) || code === 'ETIMEDOUT') return { ...SLOW, says: 'did not answer in time' };
+  const timedOut = TIMED_OUT.find(([words]) => words.test(`${code} ${message}`.trimStart()));
+  if (timedOut !== undefined) {
+    const [, hint] = timedOut;
+    return { code: 'timeout', says: 'did not answer in time', hint };
+  }
   if (NETWORK_CODES.test(code) || CONNECTION_ENDED.test(message)) return UNREACHABLE;
   if (TLS_CODES.test(code) || message.includes('does not support SSL')) {
     return { code: 'config', says: 'cannot be spoken to securely', hint: 'Correct the ssl… options.' };

@@ -85,9 +85,12 @@ export class LagHistory {
     partition: PartitionLag,
     group: { readonly members: number; readonly groupStillMs: number; readonly atMs: number },
   ): { readonly state: LagState; readonly reason: string } {
-    const { committed, records, missing, seconds } = partition;
+    const { committed, records, missing, forgotten, seconds } = partition;
     if (missing > 0) {
       return { state: 'STALLED', reason: `a gap: ${missing} offsets from ${committed} on are not there` };
+    }
+    if (forgotten) {
+      return { state: 'STALLED', reason: 'a gap: how far the group was is lost; was the topic made again?' };
     }
     if (records === 0) return { state: 'OK', reason: '' };
     if (group.members === 0) {

@@ -16,6 +16,8 @@ export interface PartitionLag {
   readonly records: number;
   /** Offsets that it would read next and that are gone: what `run` calls a gap. */
   readonly missing: number;
+  /** How far the group was is lost, so nobody can say how many are gone: a gap as well. */
+  readonly forgotten: boolean;
   /** How long the oldest of them has been in the log; 0 where there is none. */
   readonly seconds: number;
 }
@@ -38,12 +40,12 @@ export async function readLag(
   const nowMs = nowUs() / 1_000;
   const arrivedMs = new Map(waiting.map((position, index) => [position, oldest[index] ?? nowMs]));
   return positions.map((position) => {
-    const { kind, partition, committed } = position;
+    const { kind, partition, committed, forgotten = false } = position;
     // Of different hosts' clocks: never below zero.
     const seconds = Math.max(0, nowMs - (arrivedMs.get(position) ?? nowMs)) / 1_000;
     const { start, end } = position;
     const missing = committed === null ? 0 : Math.max(0, start - committed, committed - end);
     // Where what comes next has expired meanwhile, less than nothing would be left.
-    return { kind, partition, committed, records: Math.max(0, lagOf(position)), missing, seconds };
+    return { kind, partition, committed, records: Math.max(0, lagOf(position)), missing, forgotten, seconds };
   });
 }

@@ -3,7 +3,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import { isGenerationOver, kafkaError } from './errors.ts';
-import type { Member } from './member.ts';
+import type { Member, Place } from './member.ts';
 import { type NextOffset, OffsetCommits } from './offset-commits.ts';
 import type { Reading } from './reading.ts';
 
@@ -38,6 +38,11 @@ export class GroupCommits {
   /** Resolves when these, or later ones of the same places, are committed or void. */
   add(offsets: readonly NextOffset[]): Promise<void> {
     return this.#commits.add(offsets);
+  }
+
+  /** How far a place is committed in this generation, or will be. */
+  reached(place: Place): number | undefined {
+    return this.#commits.reached(place);
   }
 
   /** Partitions have been shared out anew: what is not committed yet is void. */

@@ -5,6 +5,7 @@ import type { Client, Clients } from './client.ts';
 import { consumerConfig, FETCH_WAIT_MS, heartbeatMsOf, type MemberOptions } from './consumer-config.ts';
 import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
+import { hiddenIn } from './hidden.ts';
 import { formatMemo } from './mark.ts';
 import type { Member, MemberEvents, Place } from './member.ts';
 import { Pulse } from './pulse.ts';
@@ -159,6 +160,7 @@ export class GroupMember implements Member {
     });
     this.#feelPulse();
     this.#watchFetches(events);
+    this.#watchHidden(events);
     consumer.on(GROUP_JOIN, ({ payload }) => {
       this.#joined.resolve();
       if (this.#over) return;
@@ -198,6 +200,18 @@ export class GroupMember implements Member {
     consumer.on(FETCH, ({ payload }) => unfinished.delete(payload.nodeId));
   }
 
+  /** Where a fetch has brought no message, kafkajs goes on behind it without a word, but for this one. */
+  #watchHidden(events: MemberEvents): void {
+    const consumer = this.#client.connected;
+    consumer.on(consumer.events.START_BATCH_PROCESS, ({ payload }) => {
+      const { topic, partition, batchSize } = payload;
+      // Null, whatever its type says, where also what is left out lies before the place that was asked for.
+      const first: string | null = payload.firstOffset;
+      if (this.#over || batchSize > 0 || first === null) return;
+      events.passed({ topic, partition, from: Number(first), to: Number(payload.lastOffset) + 1 });
+    });
+  }
+
   async #run(events: MemberEvents): Promise<void> {
     await this.#client.connected.run({
       autoCommit: false,
@@ -212,6 +226,7 @@ export class GroupMember implements Member {
           topic,
           partition,
           messages,
+          hidden: hiddenIn(batch),
           nextOffset: Number(lastOffset) + 1,
           heartbeat,
           isStale,

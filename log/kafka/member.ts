@@ -1,6 +1,7 @@
 import type { KafkaMessage } from 'kafkajs';
 import type { ChangeoverError } from '../../core/errors.ts';
 import type { Closable } from '../../core/service.ts';
+import type { Hidden } from './hidden.ts';
 import type { Pulse } from './pulse.ts';
 import type { Committed } from './watermarks.ts';
 
@@ -9,6 +10,8 @@ export interface Fetched {
   readonly topic: string;
   readonly partition: number;
   readonly messages: readonly KafkaMessage[];
+  /** Offsets beside those of the messages, ascending (hidden.ts). */
+  readonly hidden: readonly number[];
   /** Where the fetch after this one begins. */
   readonly nextOffset: number;
   /** Keeps the membership alive; throws when the group is being shared out anew, which has to reach kafkajs. */
@@ -54,4 +57,6 @@ export interface MemberEvents {
   disturbed(): void;
   /** Fetching waits until this resolves. What was not `taken` is fetched again. */
   fetched(fetched: Fetched): Promise<void>;
+  /** A fetch has brought nothing but this, and the next one begins behind it. */
+  passed(hidden: Hidden): void;
 }

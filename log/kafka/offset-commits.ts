@@ -53,6 +53,11 @@ export class OffsetCommits {
     return this.#next ?? this.#last;
   }
 
+  /** How far a place is committed in this generation, or will be. */
+  reached(place: Place): number | undefined {
+    return this.#known.get(placeOf(place));
+  }
+
   /** Partitions have been shared out anew: what is not committed yet is void. */
   clear(): void {
     this.#due.clear();

@@ -2,49 +2,31 @@ import type { Kind } from '../../schemas/kinds.ts';
 import type { PartitionPosition } from '../log.ts';
 import type { KafkaAdmin } from './admin.ts';
 import type { OffsetsAt } from './arrivals.ts';
-import { groupOffsets, offsetsAtTime, topicOffsets } from './offsets.ts';
+import { forgottenTopics } from './gap.ts';
+import { offsetsAtTime, topicOffsets } from './offsets.ts';
+import { readWatermarks } from './watermarks.ts';
 
 export interface PositionsQuery {
   readonly topics: ReadonlyMap<Kind, string>;
   readonly groupId: string | undefined;
 }
 
-/** Below it, Kafka says that the group has never committed, or kafkajs that it was to begin at the beginning. */
-const FIRST = 0;
-
 export async function readPositions(
   admin: KafkaAdmin,
   { topics, groupId }: PositionsQuery,
 ): Promise<readonly PartitionPosition[]> {
-  // The group first: the end can only move away from what was committed before it was read.
-  const committed = await readCommitted(admin, [...topics.values()], groupId);
-  const perTopic = await Promise.all(
-    Array.from(topics, async ([kind, topic]) => {
-      const offsets = await topicOffsets(admin, topic);
-      return offsets.map(
-        ({ partition, ...offsets }): PartitionPosition => ({
-          kind,
-          partition,
-          ...offsets,
-          committed: committed.get(`${topic}/${partition}`) ?? null,
-        }),
-      );
-    }),
-  );
-  return perTopic.flatMap((positions) => positions.sort((a, b) => a.partition - b.partition));
-}
-
-async function readCommitted(
-  admin: KafkaAdmin,
-  topics: string[],
-  groupId: string | undefined,
-): Promise<ReadonlyMap<string, number>> {
-  const committed = new Map<string, number>();
-  if (groupId === undefined) return committed;
-  for (const { topic, partition, offset } of await groupOffsets(admin, { groupId, topics })) {
-    if (offset >= FIRST) committed.set(`${topic}/${partition}`, offset);
-  }
-  return committed;
+  const kinds = new Map(Array.from(topics, ([kind, topic]) => [topic, kind]));
+  const watermarks = await readWatermarks(admin, { topics: [...kinds.keys()], groupId });
+  const forgotten = forgottenTopics(watermarks);
+  return watermarks.flatMap(({ topic, partition, start, end, committed }): PartitionPosition[] => {
+    const kind = kinds.get(topic);
+    if (kind === undefined) return [];
+    if (typeof committed === 'object') return [{ kind, partition, start, end, committed: committed.offset }];
+    const isForgotten = committed === 'reset' || forgotten.has(topic);
+    return [
+      { kind, partition, start, end, committed: null, ...(isForgotten && { forgotten: true as const }) },
+    ];
+  });
 }
 
 /** How the brokers find a time in a topic. */

@@ -1,5 +1,6 @@
 import type { LogRecord } from '../log.ts';
 import { forgottenTopics, gapAt, gapIn, jumpText, rewrittenText } from './gap.ts';
+import { behindHidden, type Hidden } from './hidden.ts';
 import { KnownCommits } from './known-commits.ts';
 import { markOf } from './mark.ts';
 import type { Place } from './member.ts';
@@ -18,7 +19,11 @@ interface State extends Place {
   start: number;
   /** `next` when the brokers were last asked, where there was something to read. */
   behindAt: number | undefined;
+  /** What was passed over right before `next`; empty where a record is there. */
+  hidden: { readonly from: number; readonly to: number };
 }
+
+const NOTHING_HIDDEN = { from: -1, to: -1 } as const;
 
 export interface Seek extends Place {
   readonly offset: number;
@@ -110,6 +115,7 @@ export class Reading {
       check: undefined,
       start,
       behindAt: undefined,
+      hidden: NOTHING_HIDDEN,
     };
     this.#states.set(place, state);
     const { committed } = watermarks;
@@ -149,7 +155,12 @@ export class Reading {
 
   /** What of these records is new to us; they follow each other, and `nextOffset` comes behind them. */
   take<R extends Pick<LogRecord, 'offset' | 'key' | 'value' | 'timestampMs'>>(
-    { topic, partition, nextOffset }: Place & { readonly nextOffset: number },
+    {
+      topic,
+      partition,
+      hidden = [],
+      nextOffset,
+    }: Place & { readonly hidden?: readonly number[]; readonly nextOffset: number },
     records: readonly R[],
   ): Take<R> {
     const place = placeOf({ topic, partition });
@@ -163,13 +174,43 @@ export class Reading {
     if (isAgain && markOf(first) !== check.mark) return this.#rewritten(state, check.offset);
     const fresh = isAgain ? records.slice(1) : records;
     const found = fresh[0]?.offset;
-    if (found !== undefined && found !== next) {
+    if (found !== undefined && found !== behindHidden(next, hidden)) {
       return { is: 'gap', gap: jumpText(state, next, found) };
     }
     this.#whole.add(place);
+    state.hidden = { from: last.offset + 1, to: nextOffset };
     state.next = nextOffset;
     state.mark = markOf(last);
     return { is: 'taken', records: fresh };
+  }
+
+  /**
+   * Goes on behind what is no record. Answers what to commit, where the group had committed everything before (`reached`: or is
+   * about to): no record need follow with which it would get there.
+   */
+  pass(
+    { topic, partition, from, to }: Hidden,
+    reached: number | undefined,
+  ): (Place & Pick<Committed, 'offset' | 'mark'>) | undefined {
+    const place = placeOf({ topic, partition });
+    const state = this.#states.get(place);
+    if (state === undefined) return undefined;
+    const { check, next, hidden, start, mark } = state;
+    if (check !== undefined && check.offset >= from && check.offset < to) state.check = undefined;
+    if (from > next || to <= next) return undefined;
+    const passed = { from: hidden.to === next ? hidden.from : next, to };
+    state.hidden = passed;
+    state.next = to;
+    const group = this.#commits.of(place);
+    const committed = reached ?? group?.offset ?? start;
+    if (committed < passed.from || committed >= to) return undefined;
+    return { topic, partition, offset: to, mark: mark ?? group?.mark ?? null };
+  }
+
+  /** Where reading goes on once the record before this offset has been dealt with: behind what is no record. */
+  nextAfter(place: Place, offset: number): number {
+    const hidden = this.#states.get(placeOf(place))?.hidden;
+    return hidden?.from === offset ? hidden.to : offset;
   }
 
   #rewritten(state: State, offset: number): Take<never> {

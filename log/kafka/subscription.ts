@@ -7,6 +7,7 @@ import { within } from './deadline.ts';
 import { kafkaError } from './errors.ts';
 import { gapError } from './gap.ts';
 import { GroupCommits } from './group-commits.ts';
+import type { Hidden } from './hidden.ts';
 import { Intake, type IntakeOptions } from './intake.ts';
 import { Lookout } from './lookout.ts';
 import { markOf } from './mark.ts';
@@ -53,6 +54,7 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     joined: (assigned) => this.#joined(assigned),
     disturbed: () => this.#seek(this.#reading.readLastAgain()),
     fetched: (fetched) => this.#intake.receive(fetched),
+    passed: (hidden) => this.#passed(hidden),
   };
 
   private constructor(options: SubscriptionOptions<N>) {
@@ -264,14 +266,22 @@ export class KafkaSubscription<N extends SchemaName> implements Closable {
     this.#seek([take.seek]);
   }
 
+  #passed(hidden: Hidden): void {
+    const next = this.#reading.pass(hidden, this.#commits.reached(hidden));
+    if (next === undefined) return;
+    const { mark, ...place } = next;
+    this.#commits
+      .add([{ ...place, ...(mark !== null && { mark: () => mark }) }])
+      .catch((error: unknown) => this.#membership.member?.end(this.#errorOf(error)));
+  }
+
   /** Where each partition of the batch has to be read next. */
   #nextOffsets(batch: TopicBatch<N>): readonly NextOffset[] {
-    return lastOfEachRun(batch.records).map((record) => ({
-      topic: this.#options.topics.get(record.kind) ?? '',
-      partition: record.partition,
-      offset: record.offset + 1,
-      mark: () => markOf(record),
-    }));
+    return lastOfEachRun(batch.records).map((record) => {
+      const place = { topic: this.#options.topics.get(record.kind) ?? '', partition: record.partition };
+      const offset = this.#reading.nextAfter(place, record.offset + 1);
+      return { ...place, offset, mark: () => markOf(record) };
+    });
   }
 
   #errorOf(error: unknown): ChangeoverError {

@@ -23,7 +23,8 @@ export interface Watermarks {
 
 export interface WatermarksQuery {
   readonly topics: readonly string[];
-  readonly groupId: string;
+  /** Where none is named, none has committed. */
+  readonly groupId: string | undefined;
 }
 
 /** What Kafka answers for a partition that the group has never committed. */
@@ -53,9 +54,10 @@ export async function readWatermarks(
 
 async function readCommitted(
   admin: KafkaAdmin,
-  query: WatermarksQuery,
+  { topics, groupId }: WatermarksQuery,
 ): Promise<ReadonlyMap<string, Watermarks['committed']>> {
-  const answers = await groupOffsets(admin, query);
+  if (groupId === undefined) return new Map();
+  const answers = await groupOffsets(admin, { topics, groupId });
   return new Map(answers.map((each) => [placeOf(each), committedOf(each.offset, each.metadata)]));
 }
 

@@ -1,7 +1,7 @@
 import type { KnownReport } from './orders.ts';
 
-/** A process reports every 5 s. */
-const FORGOTTEN_AFTER_MS = 15_000;
+/** A process reports every 5 s, also where it stands still. Of one that has not for so long nothing is expected any more. */
+export const SILENT_AFTER_MS = 15_000;
 
 /**
  * How many processes move ranges now, by what they say of themselves in the control topic. Whether a report is news is seen
@@ -30,7 +30,7 @@ export class Peers {
     }
     this.#others = others.filter(({ process, ranges }) => {
       const seenMs = this.#seen.get(process)?.atMs ?? nowMs;
-      return ranges > 0 && nowMs - seenMs < FORGOTTEN_AFTER_MS;
+      return ranges > 0 && nowMs - seenMs < SILENT_AFTER_MS;
     }).length;
   }
 }

@@ -48,6 +48,7 @@ describe('an open Postgres', () => {
       code: 'timeout',
       says: /took too long/,
       retryable: true,
+      hint: /statementTimeoutMs/,
     });
     assert.deepEqual(await client.query('SELECT 1'), [[1]]);
   });
@@ -75,12 +76,34 @@ describe('an open Postgres', () => {
         code: 'timeout',
         says: /did not answer in time/,
         retryable: true,
+        hint: /statementTimeoutMs/,
       });
       const started = performance.now();
       await remote.close();
       assert.ok(performance.now() - started < 1_000);
     } finally {
       link.close();
+    }
+  });
+
+  it('names the deadline that has passed where all connections are in use', async () => {
+    const small = await openClient({
+      ...options,
+      poolSize: 1,
+      connectTimeoutMs: 300,
+      statementTimeoutMs: 5_000,
+    });
+    try {
+      const busy = small.query('SELECT pg_sleep(0.8)');
+      await assertError(small.query('SELECT 1'), {
+        code: 'timeout',
+        says: /did not answer in time/,
+        retryable: true,
+        hint: /poolSize, or connectTimeoutMs/,
+      });
+      await busy;
+    } finally {
+      await small.close();
     }
   });
 

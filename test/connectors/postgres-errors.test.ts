@@ -36,6 +36,7 @@ describe('opening Postgres gives one clear error for', () => {
         code: 'timeout',
         says: /did not answer in time/,
         retryable: true,
+        hint: /connectTimeoutMs/,
       });
     } finally {
       silent.close();

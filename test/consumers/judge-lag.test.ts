@@ -6,7 +6,7 @@ import type { PartitionLag } from '../../consumers/lag/read-lag.ts';
 const BOUNDS = { maxSeconds: 60 };
 
 function partition(committed: number | null, records: number, seconds: number, number = 0): PartitionLag {
-  return { kind: 'agent', partition: number, committed, records, missing: 0, seconds };
+  return { kind: 'agent', partition: number, committed, records, missing: 0, forgotten: false, seconds };
 }
 
 /** The worst state after each look, two seconds apart. */
@@ -33,6 +33,18 @@ describe('the state of a lag', () => {
       partitions: [{ ...partition(10, 5, 1), missing: 3 }],
     });
     assert.match(judged?.reason ?? '', /a gap: 3 offsets from 10 on/);
+  });
+
+  it('is STALLED where the log has forgotten how far the group was, also when nothing waits', () => {
+    for (const records of [0, 5]) {
+      const [judged] = new LagHistory(BOUNDS).add({
+        atMs: 0,
+        members: 1,
+        partitions: [{ ...partition(null, records, 0), forgotten: true }],
+      });
+      assert.deepEqual([judged?.state, judged?.records], ['STALLED', records]);
+      assert.match(judged?.reason ?? '', /a gap: how far the group was is lost/);
+    }
   });
 
   it('is STALLED when a group with members has committed nothing for ten seconds, and not before', () => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
+import { parse, stringify } from 'yaml';
 import type { Change } from '../../schemas/change.ts';
 import { upsert } from '../support/changes.ts';
 import { cli, startCli } from '../support/cli.ts';
@@ -243,6 +245,40 @@ describe('what a target store refuses for good', { concurrency: false }, () => {
     assert.equal(code, 3, stderr);
     assert.match(stderr, /dimension/);
     await letters('drop', '--store', 'milvus', '--reason', 'another space');
+  });
+
+  it('of a store that is configured no more is listed and dropped by its name, and not redriven', async () => {
+    const prepared = await run();
+    assert.equal(prepared.code, 0, prepared.stderr);
+    await publishRaw('agents', 'without a store', Buffer.from('no change'));
+    const refused = await run();
+    assert.equal(refused.code, 3, refused.stderr);
+    const configured = await readFile(migration.configFile, 'utf8');
+    const config = parse(configured);
+    delete config.target.postgres;
+    await writeFile(migration.configFile, stringify(config), { mode: 0o600 });
+    try {
+      const letter = (await listed('--store', 'postgres')).find(({ key }) => key === 'without a store');
+      assert.ok(letter);
+      assert.equal((await letters('show', letter.id)).code, 0);
+      for (const choice of [['--store', 'target.postgres'], [letter.id], ['--all']]) {
+        const { code, stderr } = await letters('redrive', ...choice);
+        assert.equal(code, 2, stderr);
+        assert.match(stderr, /a store that is not configured: target\.postgres \(\d+ dead letter/);
+        assert.match(stderr, /dead-letters drop/);
+      }
+      for (const command of [['list'], ['redrive'], ['drop', '--reason', 'gone']]) {
+        const { code, stderr } = await letters(...command, '--store', 'postgers');
+        assert.equal(code, 2, stderr);
+        assert.match(stderr, /There is no target store postgers; configured are/);
+      }
+      const dropped = await letters('drop', '--store', 'postgres', '--reason', 'the store is gone');
+      assert.equal(dropped.code, 0, dropped.stderr);
+      assert.match(dropped.stderr, /dead letters? dropped/);
+      assert.deepEqual(await listed('--store', 'postgres'), []);
+    } finally {
+      await writeFile(migration.configFile, configured, { mode: 0o600 });
+    }
   });
 
   it('is refused a word that names nothing: exit code 2', async () => {

@@ -64,12 +64,18 @@ describe('changeover run where changes are missing from the log', { concurrency:
       await delay(500);
       await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] });
     });
+    // Before anything waits there, and without anybody who follows.
+    const seen = await migration.cli('lag', '--check');
+    assert.equal(seen.code, 15, seen.stdout);
+    assert.match(seen.stdout, new RegExp(`${topic.replaceAll('.', '\\.')} .*STALLED +a gap: how far`));
     await backfill('--restart');
     const { code, stderr } = await run();
     assert.equal(code, 9, stderr);
     assert.match(stderr, new RegExp(`${topic}, partition \\d: the group has read this topic`));
     assert.equal((await run('--accept-gap')).code, 0);
     assert.equal((await run()).code, 0);
+    const after = await migration.cli('lag', '--check');
+    assert.equal(after.code, 0, after.stdout);
   });
 });
 

@@ -6,6 +6,7 @@ import { orderRate, readReports } from '../../producers/backfill/orders.ts';
 import type { Change } from '../../schemas/change.ts';
 import { openGeneratedSociety } from '../../society/generator/generate-society.ts';
 import type { RunningCommand } from '../support/cli.ts';
+import { eventually } from '../support/eventually.ts';
 import { withKafkaLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { changesIn } from '../support/memory-log.ts';
@@ -91,6 +92,12 @@ describe('a backfill that several processes share', () => {
     }
   }
 
+  async function status() {
+    const { code, stdout, stderr } = await migration.cli('backfill', 'status', '--json');
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  }
+
   async function resultOf(command: RunningCommand): Promise<Result> {
     const { code, stdout, stderr } = await command.result;
     assert.equal(code, 0, stderr);
@@ -158,8 +165,36 @@ describe('a backfill that several processes share', () => {
     stopped.child.kill('SIGCONT');
     assert.equal((await resultOf(stopped)).published, keys.size);
     await assertMoved();
-    const { stdout } = await migration.cli('backfill', 'status', '--json');
-    const { run } = JSON.parse(stdout);
+    const { run } = await status();
     assert.deepEqual([run.generation, run.status, run.published], [generation, 'done', keys.size]);
+  });
+
+  it('is told to be interrupted when the only process that was at it got kill -9, and goes on', async () => {
+    generation += 1;
+    await withLog(async (log) => {
+      await orderRate(log.control, SLOWLY);
+      const killed = migration.start('backfill', '--kinds', 'experience', '--restart');
+      await killed.said(`Backfill ${generation}.`);
+      await eventually(async () => {
+        const { run, processes } = await status();
+        assert.deepEqual(
+          [run.status, ...processes.map(({ state }: { state: string }) => state)],
+          ['running', 'running'],
+        );
+      }, PATIENCE_MS);
+      killed.child.kill('SIGKILL');
+      await killed.result;
+      await eventually(async () => {
+        const { run, processes } = await status();
+        assert.deepEqual(
+          [run.status, ...processes.map(({ state }: { state: string }) => state)],
+          ['interrupted', 'stopped-reporting'],
+        );
+      }, PATIENCE_MS);
+      await orderRate(log.control, null);
+    });
+    const again = migration.start('backfill', '--kinds', 'experience');
+    assert.equal((await resultOf(again)).published, keys.size);
+    assert.equal((await status()).run.status, 'done');
   });
 });

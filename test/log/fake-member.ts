@@ -53,6 +53,7 @@ export class FakeMember implements Member {
     await this.#events.fetched({
       ...place,
       messages,
+      hidden: [],
       nextOffset: first + count,
       heartbeat: async () => {},
       isStale: () => this.stale,

@@ -90,14 +90,21 @@ describe('a gap in the log', { concurrency: false }, () => {
     await read(log, 1, { kinds, commit: true });
     await publish(log, 'old', 20);
     await read(log, 20, { kinds, commit: true });
+    /** Of the kinds, those of which it is said that the group has been there. */
+    const forgotten = async (): Promise<readonly string[]> =>
+      (await log.positions(kinds, 'g')).filter((position) => position.forgotten).map(({ kind }) => kind);
+    assert.deepEqual(await forgotten(), []);
     await remake(topic);
+    assert.deepEqual(await forgotten(), ['agent']);
     await publish(log, 'new', 5);
+    assert.deepEqual(await forgotten(), ['agent']);
     await assert.rejects(read(log, 1, { kinds }), {
       code: 'gap',
       message: /forgotten\.agents, partition 0: the group has read this topic.*deleted and made again/,
     });
     const accepted = await read(log, 5, { kinds, acceptGap: true, commit: true });
     assert.equal(accepted[0]?.key, 'new 0');
+    assert.deepEqual(await forgotten(), []);
     await publish(log, 'newer', 3);
     assert.equal((await read(log, 3, { kinds }))[0]?.key, 'newer 0');
   });

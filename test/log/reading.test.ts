@@ -71,6 +71,37 @@ describe('reading a partition', () => {
     }
   });
 
+  it('goes on behind what is no record, and finds a gap in front of it and behind it all the same', () => {
+    for (const [hidden, first, gap] of [
+      [[5, 6], 7, undefined],
+      [[5], 7, /offsets 5 to 6 are missing/],
+      [[6], 7, /offsets 5 to 6 are missing/],
+      [[5, 6], 8, /offsets 5 to 7 are missing/],
+    ] as const) {
+      const reading = new Reading(false);
+      reading.begin([PLACE], [marks(0, 9, 5)]);
+      const result = reading.take({ ...PLACE, hidden, nextOffset: first + 1 }, records(first, 1));
+      if (gap === undefined) assert.deepEqual(offsetsOf(result), [7]);
+      else assert.match(result.is === 'gap' ? result.gap : result.is, gap);
+    }
+    const reading = new Reading(false);
+    reading.begin([PLACE], [marks(0, 9, 5)]);
+    reading.pass({ ...PLACE, from: 6, to: 7 }, undefined);
+    assert.match(JSON.stringify(take(reading, records(7, 1))), /offsets 5 to 6 are missing/);
+  });
+
+  it('says how far the group is behind what is no record, where it has dealt with everything before', () => {
+    const reading = new Reading(false);
+    reading.begin([PLACE], [marks(0, 9, 5)]);
+    // The record at 5 has been taken, and not yet been dealt with.
+    take(reading, records(5, 1));
+    assert.equal(reading.pass({ ...PLACE, from: 6, to: 7 }, undefined), undefined);
+    assert.equal(reading.pass({ ...PLACE, from: 7, to: 8 }, 5), undefined);
+    assert.deepEqual([reading.nextAfter(PLACE, 5), reading.nextAfter(PLACE, 6)], [5, 8]);
+    assert.equal(reading.pass({ ...PLACE, from: 8, to: 9 }, 6)?.offset, 9);
+    assert.equal(reading.pass({ ...PLACE, from: 8, to: 9 }, 9), undefined, 'once');
+  });
+
   it('finds a gap where kafkajs has replaced what was committed, in a process that knows nothing of it', () => {
     const { gaps } = new Reading(false).begin([PLACE], [marks(0, 9, 'reset')]);
     assert.match(gaps.join(), /the place of the group was lost/);
