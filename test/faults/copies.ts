@@ -1,6 +1,7 @@
 import { createCodec } from '../../schemas/codec.ts';
 import type { Kind } from '../../schemas/kinds.ts';
 import type { Random } from '../../society/generator/random.ts';
+import { countedAtRest } from './at-rest.ts';
 import type { AskForProof, World } from './fault.ts';
 import { ALL_KINDS } from './log-meddler.ts';
 import { Proof } from './proof.ts';
@@ -46,30 +47,41 @@ export interface Copying {
   readonly what: string;
 }
 
-/** Puts records of every kind into the log once more. Whoever gets them has them already, or newer, and has to say so. */
-export async function copyRecords(
-  { meddler, counts, followers }: World,
-  { pick, is, what }: Copying,
-): Promise<AskForProof> {
-  const before = await counts.read();
-  const copied = new Map<Kind, number>();
+/**
+ * Puts records of every kind into the log once more: among what else is under way, and then when nothing else comes to the followers, so
+ * that it can be counted. Whoever gets them has them already, or newer, and has to say so.
+ */
+export async function copyRecords(world: World, copying: Copying): Promise<AskForProof> {
+  let struck = (await putOnce(world, copying)).struck;
+  const counted = await countedAtRest(world, async () => {
+    const since = await world.counts.settled();
+    const { struck: more, copies } = await putOnce(world, copying);
+    struck += more;
+    const records = Array.from(world.followers, ([store, kinds]) => {
+      const all = kinds.reduce((sum, kind) => sum + (copies.get(kind) ?? 0), 0);
+      return [store, { all, poison: 0 }] as const;
+    });
+    return { since, records: new Map(records) };
+  });
+  return () => Proof.all(Proof.counted(struck, copying.what), counted);
+}
+
+interface Copied {
+  readonly copies: ReadonlyMap<Kind, number>;
+  /** How many of them are what the fault is about. */
+  readonly struck: number;
+}
+
+async function putOnce({ meddler }: World, { pick, is }: Copying): Promise<Copied> {
+  const copies = new Map<Kind, number>();
   let struck = 0;
   for (const kind of ALL_KINDS) {
-    const copies = await meddler.again(kind, (stored, random) => {
+    const count = await meddler.again(kind, (stored, random) => {
       const picked = pick(decodeAll(kind, stored), random);
       struck += picked.filter(is).length;
       return picked.map((each) => each.stored);
     });
-    copied.set(kind, copies);
+    copies.set(kind, count);
   }
-  return async () => {
-    const told = Proof.counted(struck, what);
-    const stale: Proof[] = [];
-    for (const [store, kinds] of followers) {
-      const expected = kinds.reduce((sum, kind) => sum + (copied.get(kind) ?? 0), 0);
-      const increase = await counts.increase(before, 'stale', store, expected);
-      stale.push(Proof.counted(increase, `stale for ${store}`, expected));
-    }
-    return Proof.all(told, ...stale);
-  };
+  return { copies, struck };
 }

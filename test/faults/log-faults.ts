@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { keyAt } from '../live/key-space.ts';
 import { openOrigin } from '../live/open-origin.ts';
+import { countedAtRest, type Put } from './at-rest.ts';
 import { copyRecords } from './copies.ts';
-import type { Fault } from './fault.ts';
+import type { Fault, World } from './fault.ts';
 import { shuffledSome } from './log-meddler.ts';
 import { deadLettered, poisonIn } from './poisoned.ts';
-import { Proof } from './proof.ts';
 import type { Stored } from './read-topic.ts';
 
 const SOME = 200;
@@ -118,27 +118,34 @@ export const LOG_FAULTS: readonly Fault[] = [
   {
     name: 'offsets set back to the beginning',
     outOfReach: {},
-    strike: async ({ meddler, followers, lives, pause, counts }) => {
-      const runs = lives('run');
-      await Promise.all(runs.map((each) => each.pause()));
-      const again = new Map<string, number>();
-      for (const [store, kinds] of followers) {
-        await meddler.rewind(store, kinds);
-        again.set(store, await meddler.count(kinds));
-      }
-      for (const each of runs) each.resume();
-      await pause(500);
-      return async () => {
-        const proofs: Proof[] = [];
-        for (const [store, records] of again) {
-          // Those who follow now were started since, and have counted from 0.
-          const increase = await counts.increase([], 'consumed', store, records);
-          proofs.push(Proof.counted(increase, `consumed once more by ${store}`, records));
-        }
-        const [first, ...others] = proofs;
-        if (first === undefined) throw new Error('Nobody follows.');
-        return Proof.all(first, ...others);
-      };
+    strike: async (world) => {
+      await rewind(world);
+      for (const each of world.lives('run')) each.resume();
+      await world.pause(500);
+      const counted = await countedAtRest(world, () => rewindAlone(world));
+      return () => counted;
     },
   },
 ];
+
+/** Of every follower; nobody follows then. */
+async function rewind({ meddler, followers, lives }: World): Promise<void> {
+  await Promise.all(lives('run').map((each) => each.pause()));
+  for (const [store, kinds] of followers) await meddler.rewind(store, kinds);
+}
+
+/** One follows alone, and the others when it has come to the end: whose partitions are taken away may get records twice. */
+async function rewindAlone(world: World): Promise<Put> {
+  await rewind(world);
+  const records = new Map<string, { readonly all: number; readonly poison: number }>();
+  for (const [store, places] of poisonIn(world)) {
+    const all = await world.meddler.count(world.followers.get(store) ?? []);
+    records.set(store, { all, poison: places.size });
+  }
+  const [first, ...others] = world.lives('run');
+  first?.resume();
+  await world.caughtUp();
+  for (const each of others) each.resume();
+  // Processes that were started since have counted from 0.
+  return { since: [], records };
+}

@@ -15,6 +15,17 @@ describe('what shows that a fault struck', () => {
       assert.throws(() => Proof.counted(count, 'records', least), /did not strike/);
   });
 
+  it('is not there where what nobody else can have added to is more or less than the fault is made of', () => {
+    for (const [count, expected] of [
+      [2, 3],
+      [4, 3],
+      [0, 0],
+      [Number.NaN, 3],
+    ] as const)
+      assert.throws(() => Proof.exactly(count, 'records', expected), /did not strike/);
+    assert.equal(String(Proof.exactly(3, 'records', 3)), '3 records');
+  });
+
   it('says what was counted', () => {
     const proof = Proof.all(Proof.counted(3, 'records', 3), Proof.counted(1, 'deadlock'));
     assert.equal(String(proof), '3 records; 1 deadlock');

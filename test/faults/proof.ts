@@ -16,6 +16,13 @@ export class Proof {
     return new Proof(`${count} ${what}`);
   }
 
+  /** Throws where it is more or less than the fault is made of: of what nobody else can have added to. */
+  static exactly(count: number, what: string, expected: number): Proof {
+    if (count !== expected)
+      throw new Error(`It did not strike: ${count} ${what}, and it is to be ${expected}.`);
+    return Proof.counted(count, what);
+  }
+
   static all(first: Proof, ...others: readonly Proof[]): Proof {
     return new Proof([first, ...others].map(String).join('; '));
   }

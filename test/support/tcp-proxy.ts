@@ -17,23 +17,33 @@ export interface TcpProxy {
   reset(): number;
   /** From now on requests arrive and answers vanish, until `restore`: the work is done and nobody hears of it. */
   swallowAnswers(): void;
-  /** From now on no byte passes in either direction and nothing is closed, until `restore`: a half-open connection. */
+  /** From now on no byte passes in either direction and nothing is closed, until `restore`, which delivers all of it. */
   stall(): void;
+  /**
+   * The peer is gone and nobody has been told: from now on every piece is thrown away in either direction, in new connections too, which
+   * stand at once; and neither end hears that the other one has closed. `restore` resets all of these connections.
+   */
+  vanish(): void;
   /** From now on every byte takes that much longer in either direction, until `restore`. */
   slowDown(ms: number): void;
   /** From now on new connections are reset, until `restore`. */
   refuse(): void;
   restore(): void;
-  /** How often something was done to anybody so far: a connection refused, a piece held, swallowed or slowed. */
+  /** How often something was done to anybody so far: a connection refused, a piece held, swallowed, slowed or thrown away. */
   readonly struck: number;
+  /** Of each client that has hung up since the peer vanished: for how long its connection had been silent, since the first piece thrown away. */
+  readonly hungUpAfterMs: readonly number[];
   close(): Promise<void>;
 }
 
-type Mode = 'pass' | 'swallow-answers' | 'stall' | 'slow' | 'refuse';
+type Mode = 'pass' | 'swallow-answers' | 'stall' | 'vanished' | 'slow' | 'refuse';
 
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** When the first piece was thrown away. */
+  silentSinceMs: number | undefined;
+  hasHungUp: boolean;
 }
 
 export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): Promise<TcpProxy> {
@@ -43,22 +53,30 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
   let held: (() => void)[] = [];
   let delayMs = 0;
   let struck = 0;
+  let hungUpAfterMs: number[] = [];
 
-  const listener = createServer((client) => {
+  const noteHangUp = (pair: Pair): void => {
+    if (!pair.hasHungUp) hungUpAfterMs.push(performance.now() - (pair.silentSinceMs ?? performance.now()));
+    pair.hasHungUp = true;
+  };
+
+  // Each end is closed when the other one has been, and not by itself: who hangs up on a peer that has vanished hears nothing.
+  const listener = createServer({ allowHalfOpen: true }, (client) => {
     if (mode === 'refuse') {
       struck++;
       breakOff(client);
       return;
     }
-    const server = connect({ host, port });
-    const pair = { client, server };
+    const server = connect({ host, port, allowHalfOpen: true });
+    const pair: Pair = { client, server, silentSinceMs: undefined, hasHungUp: false };
     pairs.add(pair);
     /** What is under way slowly in each direction; nothing that comes later overtakes it. */
     const slow = new Map<Socket, Promise<void>>();
     const forward = (to: Socket, chunk: Buffer): void => {
       const before = slow.get(to);
-      if (mode === 'stall' || mode === 'slow') struck++;
-      if (mode === 'stall') held.push(() => to.write(chunk));
+      if (mode === 'stall' || mode === 'slow' || mode === 'vanished') struck++;
+      if (mode === 'vanished') pair.silentSinceMs ??= performance.now();
+      else if (mode === 'stall') held.push(() => to.write(chunk));
       else if (mode === 'slow' || before !== undefined) {
         const sent = Promise.all([before, sleep(mode === 'slow' ? delayMs : 0)]).then(() => {
           to.write(chunk);
@@ -77,9 +95,14 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
       [server, client],
     ] as const) {
       from.setNoDelay(true);
-      from.on('error', () => breakOff(to));
-      from.on('end', () => to.end());
-      from.on('close', () => pairs.delete(pair));
+      /** Unless nobody hears of it. */
+      const tell = (say: () => void): void => {
+        if (mode !== 'vanished') say();
+        else if (from === client) noteHangUp(pair);
+      };
+      from.on('error', () => tell(() => breakOff(to)));
+      from.on('end', () => tell(() => to.end()));
+      from.on('close', () => tell(() => pairs.delete(pair)));
     }
   });
   listener.listen(0, '127.0.0.1');
@@ -109,7 +132,15 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
     refuse: () => {
       mode = 'refuse';
     },
+    vanish: () => {
+      mode = 'vanished';
+      hungUpAfterMs = [];
+    },
     restore: () => {
+      if (mode === 'vanished') {
+        reset();
+        pairs.clear();
+      }
       mode = 'pass';
       const late = held;
       held = [];
@@ -117,6 +148,9 @@ export async function openTcpProxy({ target, rewriteAnswer }: TcpProxyOptions): 
     },
     get struck() {
       return struck;
+    },
+    get hungUpAfterMs() {
+      return hungUpAfterMs;
     },
     close: async () => {
       const closed = once(listener, 'close');
