@@ -4,7 +4,7 @@ import type { Connector, Role, Store } from '../connectors/connector.ts';
 import { systemClock } from '../core/clock.ts';
 import { ChangeoverError } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/logger.ts';
-import { type Closable, closeAll } from '../core/service.ts';
+import type { Closable } from '../core/service.ts';
 import { openKafkaLog } from '../log/kafka/open.ts';
 import type { Log } from '../log/log.ts';
 import { type Codec, createCodec } from '../schemas/codec.ts';
@@ -134,7 +134,11 @@ export class Deployment implements Closable {
     const opening = [...this.#stores.values(), ...(this.#log === undefined ? [] : [this.#log])];
     const settled = await Promise.allSettled<Closable>(opening);
     // What could not be opened has said so where it was asked for.
-    await closeAll(settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
+    const opened = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    // Side by side: one that does not answer holds up no other.
+    const closed = await Promise.allSettled(opened.map((each) => each.close()));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 }
 

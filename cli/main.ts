@@ -8,7 +8,7 @@ import { createProgram } from './program.ts';
 import { stopOnSignals } from './stop-signal.ts';
 
 const ABORTED = 130;
-const FORGOTTEN_MS = 5_000;
+const FORGOTTEN_MS = 1_000;
 
 async function main(): Promise<void> {
   const controller = new AbortController();

@@ -13,6 +13,7 @@ import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerStack } from './commands/stack.ts';
 import { registerValidate } from './commands/validate.ts';
+import { leaveInTime } from './leave-in-time.ts';
 
 const COMMANDS = [
   registerDemo,
@@ -48,6 +49,13 @@ Exit codes: 0 done, 1 defect, 2 usage or configuration, 3 items rejected, 4 hole
 7 not allowed, 8 not supported or not as configured, 9 gap in the log, 10 disk full, 11 change rejected, 12 conflict,
 13 a program is missing, 14 outbox full, 15 a follower has stalled, 130 stopped.`;
 
+/** Those that start servers stop them first, however long that takes. */
+const WITH_SERVERS: readonly string[] = ['demo', 'stack'];
+
+function endsItsServers(command: Command): boolean {
+  return WITH_SERVERS.includes(command.name()) || (command.parent !== null && endsItsServers(command.parent));
+}
+
 /** The command line; what it does is in commands/. */
 export function createProgram(context: CommandContext): Command {
   const program = new Command('changeover')
@@ -58,5 +66,8 @@ export function createProgram(context: CommandContext): Command {
     .showSuggestionAfterError()
     .exitOverride();
   for (const register of COMMANDS) register(program, context);
+  program.hook('preAction', (_program, command) => {
+    if (!endsItsServers(command)) leaveInTime(context.signal);
+  });
   return program;
 }

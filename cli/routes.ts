@@ -101,14 +101,16 @@ export function kindsOfOrigin(routes: Routes, name: string): readonly Kind[] {
 /** The target stores that were asked for, or all that are configured. */
 export function chosenTargets(routes: Routes, asked: readonly string[] | undefined): readonly string[] {
   const known = [...routes.followers.keys()];
-  const unknown = asked?.find((name) => !known.includes(name));
+  // Also as everything that is printed calls them.
+  const names = asked?.map((name) => name.replace(/^target\./, ''));
+  const unknown = names?.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new ChangeoverError(
       'usage',
       `There is no target store ${unknown}; configured are ${known.join(', ') || 'none'}`,
     );
   }
-  if (known.length > 0) return asked ?? known;
+  if (known.length > 0) return names ?? known;
   throw new ChangeoverError('config', 'No target store is configured', {
     hint: 'Add a section target to the configuration; changeover.example.yaml shows one.',
   });

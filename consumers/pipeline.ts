@@ -14,7 +14,7 @@ const DECODED_AT_ONCE = 500;
 /** Of values, decoded and waiting. They are several times as large in memory. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** How long a stop waits for the store's answer; a store that does not answer keeps nobody longer. */
-const STOP_WITHIN_MS = 6_000;
+const STOP_WITHIN_MS = 5_000;
 
 /**
  * The one pipeline: receive → decode → (stages) → newest per key → guard → apply → commit. The last three before the

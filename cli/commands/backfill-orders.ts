@@ -5,7 +5,7 @@ import { type CommandContext, configOf, optionText, type RegisterCommand } from 
 import { configSchema } from '../config.ts';
 import { withDeployment } from '../deployment.ts';
 import { backfillStatusText } from '../output/backfill-status.ts';
-import { count } from '../output/format.ts';
+import { exact } from '../output/format.ts';
 import { backfillStanding } from '../work/backfill-orders.ts';
 
 /** What is said to the backfills that run, wherever they run: through the control topic. */
@@ -42,7 +42,7 @@ export const registerBackfillOrders: RegisterCommand = (backfill, context) => {
     .action(async (perSecond: number | null, _flags, command: Command) => {
       await withLog(command, context, async (log) => {
         await orderRate(log.control, perSecond);
-        const rate = perSecond === null ? 'as fast as configured' : `${count(perSecond)} entities a second`;
+        const rate = perSecond === null ? 'as fast as configured' : `${exact(perSecond)} entities a second`;
         context.print(`Backfills go at ${rate}.`);
       });
     });

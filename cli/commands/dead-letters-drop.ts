@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { resolve } from '../../consumers/dead-letters/resolve.ts';
 import { systemClock } from '../../core/clock.ts';
 import { toJson } from '../../core/json.ts';
@@ -24,7 +24,7 @@ export function registerDrop(deadLetters: Command, context: CommandContext): voi
         'and why is kept, and `list --all` shows it. This is for good: `redrive` does not offer it again, for\n' +
         'a purge relies on that. Write the entity again at its origin if the store needs it after all.',
     )
-    .requiredOption('--reason <text>', 'why they need not be applied')
+    .requiredOption('--reason <text>', 'why they need not be applied', reasonText)
     .option('--all', 'all that are open')
     .option('--dry-run', 'list what would be closed, and close nothing')
     .option('--json', 'print one JSON object a line for each of them')
@@ -47,3 +47,8 @@ export function registerDrop(deadLetters: Command, context: CommandContext): voi
 }
 
 /** What was dealt with already stays as it was dealt with. */
+
+function reasonText(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must say why.');
+  return text;
+}

@@ -1,5 +1,5 @@
 import type { BackfillStanding, ProcessStanding, RunStanding } from '../work/backfill-orders.ts';
-import { count, duration, table } from './format.ts';
+import { count, duration, exact, table } from './format.ts';
 
 const STATUS: Readonly<Record<RunStanding['status'], string>> = {
   running: 'not finished',
@@ -16,7 +16,7 @@ const STATE: Readonly<Record<ProcessStanding['state'], string>> = {
 
 /** What was ordered, how far the newest run is, and what each process says of itself. */
 export function backfillStatusText({ orders, run, processes }: BackfillStanding): string {
-  const rate = orders.perSecond === null ? 'as configured' : `${count(orders.perSecond)}/s`;
+  const rate = orders.perSecond === null ? 'as configured' : `${exact(orders.perSecond)}/s`;
   const lines = [`Ordered: ${orders.paused ? 'paused' : 'to run'}, rate ${rate}.`];
   if (run === undefined) lines.push('There has been no backfill.');
   else {

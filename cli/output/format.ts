@@ -6,6 +6,13 @@ export function count(value: number): string {
   return wholeNumber.format(value);
 }
 
+const exactNumber = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 3 });
+
+/** What somebody has asked for, as he did: 1.5 is not 2. */
+export function exact(value: number): string {
+  return exactNumber.format(value);
+}
+
 const PLURALS: Readonly<Record<string, string>> = {
   policy: 'policies',
   entity: 'entities',

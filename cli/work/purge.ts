@@ -44,8 +44,7 @@ export async function keptStores(
     asked?.filter((name) => name.startsWith('legacy.') === isLegacy),
   );
   const origins = legacy === undefined || legacy.length === 0 ? [] : chosenOrigins(routes, legacy);
-  const names = target?.map((name) => name.replace(/^target\./, ''));
-  const targets = names?.length === 0 ? [] : chosenTargets(routes, names);
+  const targets = target?.length === 0 ? [] : chosenTargets(routes, target);
   const wanted =
     asked === undefined ? targets.filter((name) => holds(routes.followers.get(name) ?? [])) : targets;
   return Promise.all([

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   auth,
   type Driver,
@@ -44,6 +45,8 @@ function isPassingConflict(error: unknown): boolean {
 /** Beyond what the server is told, for the way there and back. */
 const GRACE_MS = 5_000;
 const STREAM_BATCH = 5_000;
+/** A server that does not answer is not waited for. */
+const CLOSE_WITHIN_MS = 2_000;
 /** A statement that reads a whole label is long by nature; each batch of it must come in time. */
 const STREAM_TIMEOUT_MS = 3_600_000;
 
@@ -158,7 +161,12 @@ export class DriverClient implements Neo4jClient {
     this.#closed = true;
     const open = this.#open;
     this.#open = undefined;
-    await open?.driver.close();
+    if (open === undefined) return;
+    const over = new AbortController();
+    const late = sleep(CLOSE_WITHIN_MS, undefined, { signal: over.signal }).catch(() => {});
+    await Promise.race([open.driver.close(), late]).finally(() => over.abort());
+    // What still waits for a server that does not answer waits no longer.
+    open.givenUp.abort(new ChangeoverError('aborted', `${this.where}: the connection was closed`));
   }
 
   async #inSession<T>(

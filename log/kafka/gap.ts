@@ -93,6 +93,6 @@ function gapText({ topic, partition }: Pick<Watermarks, 'topic' | 'partition'>, 
 /** The error for records that are gone unread; each text says of which topic, partition and offsets. */
 export function gapError(gaps: readonly string[]): ChangeoverError {
   return new ChangeoverError('gap', `The log has a gap: ${gaps.join('; ')}.`, {
-    hint: 'Look at the retention of the topic and whether it was recreated. `changeover run --accept-gap` goes on at what is there; then backfill and validate.',
+    hint: 'Look at the retention of the topic and whether it was recreated. `changeover run --accept-gap` goes on at what is there; then backfill, and validate, which also names deletes that were missed.',
   });
 }

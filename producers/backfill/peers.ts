@@ -4,8 +4,9 @@ import type { KnownReport } from './orders.ts';
 export const SILENT_AFTER_MS = 15_000;
 
 /**
- * How many processes move ranges now, by what they say of themselves in the control topic. Whether a report is news is seen
- * here and by our own clock: those of other hosts may differ, and a process that was killed does not take its report back.
+ * How many processes move ranges now, by what they say of themselves in the control topic. A process that was killed does not take its
+ * report back, so a report counts for as long as it is news. How old one is that was there before us only the two wall clocks can say;
+ * of all others it is seen here. Where the clocks are apart, a process that is there counts from its next report on.
  */
 export class Peers {
   readonly #writer: string;
@@ -21,12 +22,15 @@ export class Peers {
     return 1 + this.#others;
   }
 
-  look(reports: readonly KnownReport[], nowMs: number): void {
+  look(reports: readonly KnownReport[], nowMs: number, nowUs: number): void {
     const others = reports.filter(({ process }) => process !== this.#writer);
     const reporting = new Set(others.map(({ process }) => process));
     for (const process of this.#seen.keys()) if (!reporting.has(process)) this.#seen.delete(process);
     for (const { process, atUs } of others) {
-      if (this.#seen.get(process)?.atUs !== atUs) this.#seen.set(process, { atUs, atMs: nowMs });
+      const seen = this.#seen.get(process);
+      if (seen?.atUs === atUs) continue;
+      const ageMs = seen === undefined ? Math.max(0, (nowUs - atUs) / 1_000) : 0;
+      this.#seen.set(process, { atUs, atMs: nowMs - ageMs });
     }
     this.#others = others.filter(({ process, ranges }) => {
       const seenMs = this.#seen.get(process)?.atMs ?? nowMs;

@@ -102,7 +102,7 @@ export class Supervisor {
     const { control, peers, clock } = this.#options;
     const { orders, reports } = await readWord(control);
     this.#orders = orders;
-    peers?.look(reports, clock.elapsedMs());
+    peers?.look(reports, clock.elapsedMs(), clock.nowUs());
   }
 
   get #sharers(): number {

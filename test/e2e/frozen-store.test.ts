@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parse } from 'yaml';
+import { openGeneratedSociety } from '../../society/generator/generate-society.ts';
 import { upsert } from '../support/changes.ts';
-import type { RunningCommand } from '../support/cli.ts';
+import type { CommandResult, RunningCommand } from '../support/cli.ts';
 import { sampleEntity } from '../support/entities.ts';
+import { eventually } from '../support/eventually.ts';
 import { withKafkaLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { type Migration, openMigration } from '../support/migration.ts';
@@ -107,5 +111,70 @@ describe('`run`, beside a Postgres that is frozen with a batch under way', { con
     assert.ok(tookMs < AT_ONCE_MS, `${tookMs} ms`);
     assert.equal(code, 130);
     await assertNothingLost();
+  });
+});
+
+describe('other commands, beside a store that is frozen', { concurrency: false }, () => {
+  const { kafka, neo4j, redis } = testStack();
+  let migration: Migration;
+  let toNeo4j: TcpProxy;
+  let toRedis: TcpProxy;
+
+  before(async () => {
+    migration = await openMigration();
+    await migration.load(openGeneratedSociety({ agents: 12, seed: 4, learners: 1 }));
+    toNeo4j = await openTcpProxy({ target: new URL(neo4j.url).host });
+    toRedis = await openTcpProxy({ target: `${redis.host}:${redis.port}` });
+    const { legacy, target } = parse(await readFile(migration.configFile, 'utf8'));
+    await reconfigure(migration, {
+      legacy: { redis: { ...legacy.redis, url: `redis://${toRedis.address}/0` } },
+      target: { neo4j: { ...target.neo4j, url: `bolt://${toNeo4j.address}` } },
+      backfill: { batchSize: 20 },
+    });
+  });
+  after(async () => {
+    await migration.close();
+    await Promise.all([toNeo4j.close(), toRedis.close()]);
+    await dropTopics(kafka.brokers[0] ?? '', migration.name);
+  });
+
+  /** Freezes it, and stops the command when it has sent something that does not arrive. */
+  async function stopBeside(command: RunningCommand, proxy: TcpProxy): Promise<CommandResult> {
+    proxy.stall();
+    const before = proxy.struck;
+    await until(() => proxy.struck > before, PATIENCE_MS);
+    const startedMs = performance.now();
+    command.child.kill('SIGTERM');
+    const result = await command.result;
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs < STOPS_WITHIN_MS, `${tookMs} ms: ${result.stderr}`);
+    proxy.reset();
+    proxy.restore();
+    return result;
+  }
+
+  it('a backfill is gone within 10 s of one SIGTERM, and goes on where it was', async () => {
+    const backfill = migration.start('backfill', '--kinds', 'experience', '--rate', '40', '--json');
+    await eventually(async () => {
+      const { stdout } = await migration.cli('backfill', 'status', '--json');
+      assert.ok(JSON.parse(stdout).run.published > 0);
+    }, PATIENCE_MS);
+    const { code, stderr } = await stopBeside(backfill, toRedis);
+    assert.equal(code, 130, stderr);
+    const rest = await migration.cli('backfill', '--kinds', 'experience', '--json');
+    assert.equal(rest.code, 0, rest.stderr);
+  });
+
+  it('`run` is gone within 10 s of one SIGTERM, and the next applies what it had not', async () => {
+    const run = migration.start('run', '--stores', 'neo4j');
+    await run.said('; 0 to go');
+    toNeo4j.stall();
+    const filled = await migration.cli('backfill', '--kinds', 'agent,relationship');
+    assert.equal(filled.code, 0, filled.stderr);
+    await stopBeside(run, toNeo4j);
+    const next = await migration.cli('run', '--stores', 'neo4j', '--until-caught-up');
+    assert.equal(next.code, 0, next.stderr);
+    const validated = await migration.cli('validate', '--kinds', 'agent,relationship');
+    assert.equal(validated.code, 0, validated.stderr);
   });
 });
