@@ -39,7 +39,7 @@ describe('`changeover lag`', () => {
     const { code, stderr, group } = await lag('--check');
     const ageSeconds = (Date.now() - publishedMs) / 1_000;
     assert.equal(code, 15, stderr);
-    assert.match(stderr, /nothing is committed: target\.postgres \(nobody has ever followed\)/);
+    assert.match(stderr, /do not go on: target\.postgres \(nobody has ever followed\)/);
     assert.deepEqual([group.state, group.records, group.members], ['STALLED', published, 0]);
     assert.equal(group.group, `${migration.name}.target.postgres`);
     assert.ok(group.seconds > 2 && group.seconds <= ageSeconds + 1, `${group.seconds} of ${ageSeconds} s`);
