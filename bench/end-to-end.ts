@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -9,8 +8,8 @@ import { stackConfig } from '../cli/work/stack-config.ts';
 import { lagOf } from '../log/log.ts';
 import { KINDS, type Kind } from '../schemas/kinds.ts';
 import type { Society } from '../society/society.ts';
-import type { StackAddresses } from '../stack/addresses.ts';
-import { openStack, type Stack } from '../stack/stack.ts';
+import type { Stack } from '../stack/stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { ended, said, startCommand } from './cli.ts';
 import { cpuSeconds, ProcessSampler, peakResidentMegabytes } from './measure.ts';
 
@@ -25,24 +24,6 @@ export interface EndToEnd {
   readonly runMegabytes: number;
   /** Processor seconds in that time, by process: our two and each server. */
   readonly cpu: Readonly<Record<string, number>>;
-}
-
-export type BenchStack = Pick<StackAddresses, 'kafka' | 'neo4j' | 'milvus' | 'postgres' | 'redis'>;
-
-/** A fresh stack for one benchmark, gone afterwards. */
-export async function withBenchStack<T>(
-  work: (addresses: BenchStack, stack: Stack) => Promise<T>,
-): Promise<T> {
-  const stack = await openStack({
-    dir: join('.changeover', 'bench'),
-    onProgress: ({ service, message }) => console.error(`  ${service.padEnd(10)} ${message}`),
-  });
-  if (existsSync(join(stack.dir, 'state.json'))) await stack.reset();
-  try {
-    return await work(await stack.up(), stack);
-  } finally {
-    await stack.reset();
-  }
 }
 
 /** Fills the legacy stores of the stack. */

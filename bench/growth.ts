@@ -9,8 +9,8 @@ import { writeStackConfig } from '../cli/work/stack-config.ts';
 import { openGeneratedSociety } from '../society/generator/generate-society.ts';
 import { writeDictionary } from '../society/loaders/society-files.ts';
 import { readOptions, wholeNumber } from '../test/support/arguments.ts';
+import { withBenchStack } from './bench-stack.ts';
 import { startCommand } from './cli.ts';
-import { withBenchStack } from './end-to-end.ts';
 import { markdownTable, peakResidentMegabytes, whole } from './measure.ts';
 
 const PROGRESS = /^agent: ([\d,]+) of/;

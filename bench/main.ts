@@ -47,3 +47,5 @@ try {
 } catch (error) {
   process.exitCode = reportError(error, process.env);
 }
+// What was interrupted is still under way.
+process.exit();

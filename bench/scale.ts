@@ -3,11 +3,8 @@
  *
  *   npm run bench -- scale [--only processes,storm] [--rows 200000] [--seconds 120] [--rate 750] [--seed 1]
  */
-import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openStack } from '../stack/stack.ts';
 import { readOptions, someOf, wholeNumber } from '../test/support/arguments.ts';
+import { withBenchStack } from './bench-stack.ts';
 import { benchProcesses } from './scale/processes.ts';
 import { benchStorm } from './scale/storm.ts';
 
@@ -32,21 +29,12 @@ export async function benchScale(args: readonly string[]): Promise<void> {
     rate: wholeNumber('--rate', values.rate, 1),
     seed: wholeNumber('--seed', values.seed, 0),
   };
-  const stack = await openStack({
-    dir: join('.changeover', 'bench-scale'),
-    services: ['kafka', 'postgres'],
-    onProgress: ({ service, message }) => console.error(`  ${service.padEnd(10)} ${message}`),
-  });
-  if (existsSync(join(stack.dir, 'state.json'))) await stack.reset();
-  try {
-    const addresses = await stack.up();
-    if (parts.includes('processes'))
-      console.log(`\n### Processes\n\n${await benchProcesses(addresses, stack.dir, rows)}\n`);
-    if (parts.includes('storm'))
-      console.log(`\n### Storm\n\n${await benchStorm(addresses, stack.dir, storm)}\n`);
-  } finally {
-    await stack.reset();
-    // The configurations of the processes hold passwords.
-    await rm(stack.dir, { recursive: true, force: true });
-  }
+  await withBenchStack(
+    async (addresses, { dir }) => {
+      if (parts.includes('processes'))
+        console.log(`\n### Processes\n\n${await benchProcesses(addresses, dir, rows)}\n`);
+      if (parts.includes('storm')) console.log(`\n### Storm\n\n${await benchStorm(addresses, dir, storm)}\n`);
+    },
+    ['kafka', 'postgres'],
+  );
 }

@@ -4,7 +4,7 @@
  *   npm run bench -- shim [--only redis,dictionary,neo4j,end-to-end]
  */
 import { readOptions, someOf } from '../test/support/arguments.ts';
-import { type BenchStack, withBenchStack } from './end-to-end.ts';
+import { type BenchStack, withBenchStack } from './bench-stack.ts';
 import { benchDictionaryShim } from './shim/dictionary.ts';
 import { benchShimEndToEnd } from './shim/end-to-end.ts';
 import { benchNeo4jShim } from './shim/neo4j.ts';

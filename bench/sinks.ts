@@ -4,7 +4,7 @@
  *   npm run bench -- sinks [--only postgres,visible,neo4j,milvus,consume] [--rows 1000000] [--vectors 200000]
  */
 import { readOptions, someOf, wholeNumber } from '../test/support/arguments.ts';
-import { withBenchStack } from './end-to-end.ts';
+import { withBenchStack } from './bench-stack.ts';
 import { benchConsume } from './sinks/consume.ts';
 import { benchMilvusSink } from './sinks/milvus.ts';
 import { benchNeo4j } from './sinks/neo4j.ts';

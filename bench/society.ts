@@ -7,7 +7,8 @@
  */
 import { openDemoSociety } from '../cli/demo/demo-society.ts';
 import { readOptions, wholeNumber } from '../test/support/arguments.ts';
-import { type BenchStack, type EndToEnd, loadSociety, moveSociety, withBenchStack } from './end-to-end.ts';
+import { type BenchStack, withBenchStack } from './bench-stack.ts';
+import { type EndToEnd, loadSociety, moveSociety } from './end-to-end.ts';
 import { type Figure, markdownTable, perSecond, timed, whole } from './measure.ts';
 import { rawPublish } from './raw/kafka.ts';
 import { rawUpsertVectors } from './raw/milvus.ts';

@@ -7,8 +7,8 @@ import { type Config, readConfig } from '../../cli/config.ts';
 import { type Deployment, withDeployment } from '../../cli/deployment.ts';
 import { type ObservedDictionary, openEmbedded } from '../../cli/embedded.ts';
 import { stackConfig } from '../../cli/work/stack-config.ts';
+import type { BenchStack } from '../bench-stack.ts';
 import { ended, said, startCommand } from '../cli.ts';
-import type { BenchStack } from '../end-to-end.ts';
 
 export type Origin = 'redis' | 'dictionary' | 'neo4j';
 

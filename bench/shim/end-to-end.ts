@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BenchStack } from '../end-to-end.ts';
+import type { BenchStack } from '../bench-stack.ts';
 import { markdownTable, whole } from '../measure.ts';
 import { type Application, openApplication } from './application.ts';
 import { quantile, timeEach } from './latencies.ts';

@@ -2,7 +2,7 @@ import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { Redis } from 'ioredis';
 import neo4j, { type Session } from 'neo4j-driver';
 import pg from 'pg';
-import type { BenchStack } from '../end-to-end.ts';
+import type { BenchStack } from '../bench-stack.ts';
 import type { Application, Origin } from './application.ts';
 
 const KEYS = 200;

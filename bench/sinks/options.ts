@@ -1,4 +1,4 @@
-import type { BenchStack } from '../end-to-end.ts';
+import type { BenchStack } from '../bench-stack.ts';
 
 export interface SinkBenchOptions {
   readonly addresses: BenchStack;

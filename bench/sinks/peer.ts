@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BenchStack } from '../end-to-end.ts';
+import type { BenchStack } from '../bench-stack.ts';
 import { fillPeerTopic, peerTable } from './peer-content.ts';
 import { installPeer } from './peer-install.ts';
 import { type PeerSettings, preparePeer } from './peer-worker.ts';

@@ -11,8 +11,8 @@ import { systemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { topicOf } from '../../schemas/kinds.ts';
 import type { KafkaAddress, PostgresAddress } from '../../stack/addresses.ts';
+import type { BenchStack } from '../bench-stack.ts';
 import { startCommand } from '../cli.ts';
-import type { BenchStack } from '../end-to-end.ts';
 import { plainAgents } from '../raw/postgres.ts';
 
 const BARE = fileURLToPath(new URL('postgres-bare.ts', import.meta.url));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
-import type { BenchStack } from '../end-to-end.ts';
+import type { BenchStack } from '../bench-stack.ts';
 import { markdownTable } from '../measure.ts';
 import { quantile } from '../shim/latencies.ts';
 import type { SinkBenchOptions } from './options.ts';
