@@ -5,6 +5,7 @@ import { readSecret } from '../../core/secret.ts';
 import { createCalls } from './calls.ts';
 import { connectionOf, type MilvusConnection } from './connection.ts';
 import type { MilvusOptions } from './options.ts';
+import { breakOffSilentPeers } from './silent-peers.ts';
 import { wireOf } from './wire.ts';
 
 /** The oldest server with upsert and a database per request. */
@@ -18,6 +19,7 @@ export async function openMilvus(
   // Loaded late: it takes 60 MB, which a process that does not use Milvus need not pay.
   const sdk = await import('@zilliz/milvus2-sdk-node');
   const password = await readSecret(options);
+  const allHeard = breakOffSilentPeers(options.address, options.timeoutMs);
   const client = new sdk.MilvusClient({
     address: options.address,
     timeout: options.timeoutMs,
@@ -33,7 +35,14 @@ export async function openMilvus(
   });
   const call = createCalls({ where: options.address, timeoutMs: options.timeoutMs, clock });
   const wire = wireOf(client);
-  const connection = connectionOf(client, { where: options.address, call, wire, logger });
+  const toServer = connectionOf(client, { where: options.address, call, wire, logger });
+  const connection: MilvusConnection = {
+    ...toServer,
+    close: async () => {
+      allHeard();
+      await toServer.close();
+    },
+  };
   try {
     // The constructor has begun to connect; only this says whether the login and the database are right.
     await call('Connect', () => client.connectPromise as Promise<unknown>, { attempts: 1 });
