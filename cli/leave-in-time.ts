@@ -1,7 +1,7 @@
+import { exitCodeOf } from '../core/errors.ts';
+
 /** `docker stop` and most supervisors kill 10 s after their first signal. */
 const LEAVES_WITHIN_MS = 9_000;
-/** The exit code of a command that was stopped before its work was done. */
-const STOPPED = 130;
 
 /**
  * Ends the process where it has not ended by itself so long after it was to stop, because something does not answer. Each part has a
@@ -12,7 +12,7 @@ export function leaveInTime(stopped: AbortSignal, withinMs = LEAVES_WITHIN_MS): 
     process.stderr.write(
       `Something has not answered for ${withinMs / 1_000} s; leaving. What was under way is done again.\n`,
     );
-    process.exit(STOPPED);
+    process.exit(exitCodeOf(stopped.reason));
   };
   stopped.addEventListener('abort', () => setTimeout(leave, withinMs).unref(), { once: true });
 }

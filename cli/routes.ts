@@ -98,11 +98,15 @@ export function kindsOfOrigin(routes: Routes, name: string): readonly Kind[] {
   return KINDS.filter((kind) => routes.origins.get(kind) === name);
 }
 
+/** A target store's section in the configuration, also where it is called as everything that is printed calls it: `target.milvus`. */
+export function sectionOf(target: string): string {
+  return target.replace(/^target\./, '');
+}
+
 /** The target stores that were asked for, or all that are configured. */
 export function chosenTargets(routes: Routes, asked: readonly string[] | undefined): readonly string[] {
   const known = [...routes.followers.keys()];
-  // Also as everything that is printed calls them.
-  const names = asked?.map((name) => name.replace(/^target\./, ''));
+  const names = asked?.map(sectionOf);
   const unknown = names?.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new ChangeoverError(

@@ -7,6 +7,7 @@ import { type CommandContext, configOf, type RegisterCommand } from '../command.
 import { type Deployment, withDeployment } from '../deployment.ts';
 import { detailLines, letterDetails } from '../output/dead-letter-details.ts';
 import { letterJson, letterTable } from '../output/dead-letter-table.ts';
+import { sectionOf } from '../routes.ts';
 import { lettersOf, lettersText, requireStore } from '../work/dead-letters.ts';
 import { registerDrop } from './dead-letters-drop.ts';
 import { type FilterFlags, filterOf, withFilters } from './dead-letters-filters.ts';
@@ -81,7 +82,7 @@ async function show(
   const { config, codec } = deployment;
   const log = await deployment.log();
   const fields = unmasked ? [] : config.deadLetters.mask;
-  const wanted = new Set(ids.map((id) => id.replace(/^target\./, '')));
+  const wanted = new Set(ids.map(sectionOf));
   const letters = lettersOf(await readLetters(log.deadLetters, wanted), ids);
   for (const [index, found] of (await findAgain(letters, { log })).entries()) {
     const read = changeOf(found, codec);

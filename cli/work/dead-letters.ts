@@ -16,7 +16,7 @@ import type { Log } from '../../log/log.ts';
 import { CONNECTORS } from '../connectors.ts';
 import { type Deployment, WRITER } from '../deployment.ts';
 import { count, items } from '../output/format.ts';
-import { chosenTargets, type Routes } from '../routes.ts';
+import { chosenTargets, type Routes, sectionOf } from '../routes.ts';
 
 /** What becomes of the changes that a target store refuses for good, as it is configured. */
 export function refusalsOf({ config, codec, logger }: Deployment, log: Log, store: string): Refuse {
@@ -78,15 +78,15 @@ export async function chosenLetters(
  */
 export function requireStore(routes: Routes, letters: readonly Letter[], { store }: LetterFilter): void {
   if (store === undefined) return;
-  const name = nameOf(store);
-  if (letters.some(({ sink }) => nameOf(sink) === name)) return;
+  const name = sectionOf(store);
+  if (letters.some(({ sink }) => sectionOf(sink) === name)) return;
   chosenTargets(routes, [name]);
 }
 
 /** Throws `usage` for letters of a store that is configured no more: there is nobody to offer them to. */
 export function requireConfigured(routes: Routes, letters: readonly Letter[]): void {
   const gone = Map.groupBy(
-    letters.filter(({ sink }) => !routes.followers.has(nameOf(sink))),
+    letters.filter(({ sink }) => !routes.followers.has(sectionOf(sink))),
     ({ sink }) => sink,
   );
   if (gone.size === 0) return;
@@ -100,11 +100,6 @@ export function requireConfigured(routes: Routes, letters: readonly Letter[]): v
   );
 }
 
-/** As ids and sections call it. */
-function nameOf(store: string): string {
-  return store.replace(/^target\./, '');
-}
-
 export function isOpen({ state }: Letter): boolean {
   return state === 'open';
 }
@@ -112,7 +107,7 @@ export function isOpen({ state }: Letter): boolean {
 export function lettersOf(letters: readonly Letter[], ids: readonly string[]): readonly Letter[] {
   const byId = new Map(letters.map((letter) => [letter.id, letter]));
   return [...new Set(ids)].map((text) => {
-    const id = text.replace(/^target\./, '');
+    const id = sectionOf(text);
     const letter = byId.get(id);
     if (letter !== undefined) return letter;
     throw new ChangeoverError('usage', `There is no dead letter ${text}`, {
@@ -131,7 +126,7 @@ export interface Target {
 
 /** The target store of letters. */
 export async function targetOf(deployment: Deployment, log: Log, sink: string): Promise<Target> {
-  const name = nameOf(sink);
+  const name = sectionOf(sink);
   const store = await deployment.store('target', name);
   const oneWriter = CONNECTORS.find((connector) => connector.name === name)?.oneWriter ?? false;
   return {

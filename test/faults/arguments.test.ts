@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ChangeoverError } from '../../core/errors.ts';
+import { refusedBy } from '../support/refused.ts';
 import { readArguments } from './arguments.ts';
 import { FAULTS } from './catalogue.ts';
 
 const NAMES = FAULTS.map(({ name }) => name);
 
-function refused(...args: readonly string[]): ChangeoverError {
-  try {
-    readArguments(args, NAMES);
-  } catch (error) {
-    assert.ok(error instanceof ChangeoverError);
-    assert.equal(error.exitCode, 2);
-    return error;
-  }
-  return assert.fail(`${args.join(' ')} is taken`);
-}
+const refused = refusedBy((args) => readArguments(args, NAMES));
 
 describe('the command line of the fault suite', () => {
   it('takes every fault by its name, and all of them where it names none', () => {

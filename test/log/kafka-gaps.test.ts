@@ -3,15 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
-import { systemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { openKafkaLog } from '../../log/kafka/open.ts';
-import { kafkaOptions } from '../../log/kafka/options.ts';
 import type { Log, LogRecord, SubscribeOptions } from '../../log/log.ts';
-import { createCodec } from '../../schemas/codec.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
 import { eventually as eventuallyWithin } from '../support/eventually.ts';
+import { openTestLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { testStack } from '../support/stack.ts';
 import { openSubscription } from './open-subscription.ts';
@@ -30,14 +26,8 @@ describe('a gap in the log', { concurrency: false }, () => {
 
   async function open(name: string): Promise<{ log: Log; prefix: string; topic: string }> {
     const prefix = `${family}-${name}`;
-    const parsed = kafkaOptions.parse({ brokers: [broker], partitions: 1, sessionTimeoutMs: 6_000 });
-    const log = await openKafkaLog(parsed, {
-      prefix,
-      codec: createCodec(),
-      writer: 'test',
-      logger: silentLogger,
-      clock: systemClock,
-    });
+    const options = { brokers: [broker], partitions: 1, sessionTimeoutMs: 6_000 };
+    const log = await openTestLog(prefix, options);
     cleanUp.push(() => log.close());
     await log.prepare();
     return { log, prefix, topic: `${prefix}.agents` };

@@ -3,15 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
-import { systemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { openKafkaLog } from '../../log/kafka/open.ts';
-import { kafkaOptions } from '../../log/kafka/options.ts';
 import { type Log, lagOf } from '../../log/log.ts';
-import { createCodec } from '../../schemas/codec.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
 import { eventually } from '../support/eventually.ts';
+import { openTestLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { testStack } from '../support/stack.ts';
 import { until } from '../support/until.ts';
@@ -46,14 +42,8 @@ describe('another program that writes transactions into a topic of changes', { c
 
   async function open(name: string) {
     const prefix = `${family}-${name}`;
-    const options = kafkaOptions.parse({ brokers: [broker], partitions: 1, sessionTimeoutMs: 6_000 });
-    const log = await openKafkaLog(options, {
-      prefix,
-      codec: createCodec(),
-      writer: 'test',
-      logger: silentLogger,
-      clock: systemClock,
-    });
+    const options = { brokers: [broker], partitions: 1, sessionTimeoutMs: 6_000 };
+    const log = await openTestLog(prefix, options);
     cleanUp.push(() => log.close());
     await log.prepare();
     return { log, topic: `${prefix}.agents`, follow: () => follow(prefix) };

@@ -4,15 +4,11 @@ import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { openKafkaLog } from '../../log/kafka/open.ts';
-import { kafkaOptions } from '../../log/kafka/options.ts';
 import { type Log, lagOf, type SubscriptionEvent } from '../../log/log.ts';
-import { createCodec } from '../../schemas/codec.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
 import { eventually as eventuallyWithin } from '../support/eventually.ts';
+import { openTestLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { testStack } from '../support/stack.ts';
 import { openKafkaProxy } from '../support/tcp-proxy.ts';
@@ -32,13 +28,7 @@ describe('a consumer that was away from its group', { concurrency: false }, () =
 
   async function open(prefix: string, address = broker): Promise<Log> {
     const options = { brokers: [address], partitions: 1, sessionTimeoutMs: SESSION_TIMEOUT_MS };
-    const log = await openKafkaLog(kafkaOptions.parse(options), {
-      prefix,
-      codec: createCodec(),
-      writer: 'test',
-      logger: silentLogger,
-      clock: systemClock,
-    });
+    const log = await openTestLog(prefix, options);
     cleanUp.push(() => log.close());
     return log;
   }

@@ -2,14 +2,10 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
-import { systemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/logger.ts';
-import { openKafkaLog } from '../../log/kafka/open.ts';
-import { kafkaOptions } from '../../log/kafka/options.ts';
 import type { Log } from '../../log/log.ts';
-import { createCodec } from '../../schemas/codec.ts';
 import { upsert } from '../support/changes.ts';
 import { sampleEntity } from '../support/entities.ts';
+import { openTestLog } from '../support/kafka-log.ts';
 import { dropTopics } from '../support/kafka-topics.ts';
 import { uniqueName } from '../support/names.ts';
 import { testStack } from '../support/stack.ts';
@@ -27,13 +23,7 @@ describe('single records, read again from Kafka', { concurrency: false }, () => 
   });
 
   it('are found where they are far apart, and reading them leaves no group behind', async () => {
-    log = await openKafkaLog(kafkaOptions.parse({ brokers, partitions: 1 }), {
-      prefix,
-      writer: 'test',
-      codec: createCodec(),
-      logger: silentLogger,
-      clock: systemClock,
-    });
+    log = await openTestLog(prefix, { brokers, partitions: 1 });
     await log.prepare();
     await admin.connect();
     const publisher = await log.publisher();

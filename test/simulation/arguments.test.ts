@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ChangeoverError } from '../../core/errors.ts';
+import { refusedBy } from '../support/refused.ts';
 import { HELP, readArguments } from './arguments.ts';
 import { ALL_BUGS } from './bugs.ts';
 
-function refused(...args: readonly string[]): ChangeoverError {
-  try {
-    readArguments(args);
-  } catch (error) {
-    assert.ok(error instanceof ChangeoverError);
-    assert.equal(error.exitCode, 2);
-    return error;
-  }
-  return assert.fail(`${args.join(' ')} is taken`);
-}
+const refused = refusedBy(readArguments);
 
 describe('the command line of the simulation', () => {
   it('takes seeds, a bug and a handover, and a hundred seeds where it names none', () => {

@@ -5,14 +5,25 @@ import { kafkaOptions } from '../../log/kafka/options.ts';
 import type { Log } from '../../log/log.ts';
 import { createCodec } from '../../schemas/codec.ts';
 
-/** The log under this prefix, on real brokers, for the length of the work. */
+interface Options {
+  readonly brokers: readonly string[];
+  readonly partitions: number;
+  readonly sessionTimeoutMs?: number;
+}
+
+/** The log under this prefix, on real brokers. */
+export function openTestLog(prefix: string, options: Options): Promise<Log> {
+  const context = { prefix, codec: createCodec(), writer: 'test', logger: silentLogger, clock: systemClock };
+  return openKafkaLog(kafkaOptions.parse(options), context);
+}
+
+/** The same for the length of the work. */
 export async function withKafkaLog<T>(
   prefix: string,
-  options: { readonly brokers: readonly string[]; readonly partitions: number },
+  options: Options,
   work: (log: Log) => Promise<T>,
 ): Promise<T> {
-  const context = { prefix, codec: createCodec(), writer: 'test', logger: silentLogger, clock: systemClock };
-  const log = await openKafkaLog(kafkaOptions.parse(options), context);
+  const log = await openTestLog(prefix, options);
   try {
     return await work(log);
   } finally {
